@@ -1,0 +1,27 @@
+-- Whether a comes before b in a sorted set, or is b. Lua's own `<` follows the server's locale.
+local function not_after(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then
+      return x < y
+    end
+  end
+  return #a <= #b
+end
+
+-- The rank in `history_times` from which a page goes on: behind (at_us, member), which need not
+-- exist any more. Members of one microsecond are in lexical order, so their place is found by
+-- halving instead of reading them all: a batch may have put 100,000 there.
+local function history_after(history_times, at_us, member)
+  local low = redis.call("ZCOUNT", history_times, "-inf", "(" .. at_us)
+  local high = redis.call("ZCOUNT", history_times, "-inf", at_us)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if not_after(redis.call("ZRANGE", history_times, middle, middle)[1], member) then
+      low = middle + 1
+    else
+      high = middle
+    end
+  end
+  return low
+end

@@ -1,0 +1,29 @@
+--[[% use "lib/unpack.lua" %]]
+--[[% use "lib/history_after.lua" %]]
+-- Up to `count` entries of `history_times` with after < (time, member) and time <= end_us, each as
+-- { time, member, invocation id, record }. With an empty `after_member`, from `after_us` on.
+local function history_page(history_times, history, after_us, after_member, end_us, count)
+  local first = history_after(history_times, after_us, after_member)
+  local found =
+    redis.call("ZRANGE", history_times, first, first + count - 1, "WITHSCORES")
+  local page, limit = {}, tonumber(end_us)
+  for i = 1, #found, 2 do
+    local member, at_us = found[i], found[i + 1]
+    if tonumber(at_us) > limit then
+      break
+    end
+    local place, position = unpack_field(member, 1)
+    local invocation_id = unpack_field(member, position)
+    local records = redis.call("HGET", history, invocation_id) or ""
+    local record
+    position = 1
+    for _ = 1, tonumber(place) do
+      record, position = unpack_field(records, position)
+      if not record then
+        break
+      end
+    end
+    page[#page + 1] = { at_us, member, invocation_id, record, records }
+  end
+  return page
+end

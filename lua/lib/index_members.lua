@@ -1,0 +1,25 @@
+--[[% use "lib/pack.lua" %]]
+--[[% use "lib/unpack.lua" %]]
+-- The members of `index` that belong to an invocation record (see keys.toml: invocations, index).
+local function index_members(invocation_id, record)
+  local fields, position = {}, 1
+  for i = 1, 9 do
+    fields[i], position = unpack_field(record, position)
+  end
+  local module, func, args_id, parent, event, workflow, workflow_module, workflow_func =
+    fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7], fields[8]
+  local id = pack(invocation_id)
+  local members = { pack("call") .. pack(module .. "." .. func .. ":" .. args_id) .. id }
+  if parent then
+    members[#members + 1] = pack("parent") .. pack(parent) .. id
+  end
+  if event then
+    members[#members + 1] = pack("event") .. pack(event) .. id
+  end
+  if workflow then
+    local workflow_type = pack(workflow_module .. "." .. workflow_func)
+    members[#members + 1] = pack("workflow") .. pack(workflow) .. workflow_type .. id
+    members[#members + 1] = pack("type") .. workflow_type .. id
+  end
+  return members
+end

@@ -1,0 +1,21 @@
+#!lua
+--- Append history records, and the contexts of the runners that they name.
+-- @version 1
+-- @key history
+-- @key history_times
+-- @key runner_contexts
+-- @arg contexts bytes
+-- @item invocation_id id
+-- @item record bytes
+-- @item at_us us
+-- @returns OK
+-- @cost O(n log N) for n items, and the length of each one's history
+--[[% use "lib/add_history.lua" %]]
+--[[% use "lib/add_runner_contexts.lua" %]]
+start_writing()
+add_runner_contexts(runner_contexts, contexts)
+for i = 1, item_count do
+  local invocation_id, record, at_us = item(i)
+  add_history(history, history_times, invocation_id, record, at_us)
+end
+return { "OK" }

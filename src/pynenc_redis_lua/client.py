@@ -1,0 +1,226 @@
+"""From settings to a client: one pool a process and server, shared by all components."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.connection import SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.retry import Retry
+
+from pynenc_redis_lua import embedded
+from pynenc_redis_lua.errors import ConfigurationError, ServerUnavailableError
+
+if TYPE_CHECKING:
+    from pynenc_redis_lua.conf import ConfigRedis
+
+EMBEDDED_SCHEME = "embedded"
+_SCHEMES = ("redis", "rediss", "unix", EMBEDDED_SCHEME)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides where a connection leads and how it behaves; secrets stay out of its repr.
+
+    Attributes:
+        address: Where the server is, for people: never with a password.
+        cluster: Whether it is a cluster.
+        max_connections: Size of the pool.
+        outage_budget: Seconds that a call waits for a server that is away.
+        options: Arguments of the redis-py connection.
+        embedded_folder: Folder of the embedded server, or None for a server that runs elsewhere.
+    """
+
+    address: str
+    cluster: bool
+    max_connections: int
+    outage_budget: float
+    options: tuple[tuple[str, Any], ...] = field(repr=False)
+    embedded_folder: str | None = None
+
+    @classmethod
+    def from_conf(cls, conf: ConfigRedis) -> Settings:
+        """Check the settings and put them together.
+
+        Raises:
+            ConfigurationError: If a setting can't work; the message names it and its value.
+        """
+        _check_numbers(conf)
+        options: dict[str, Any] = {
+            "db": conf.redis_db,
+            "username": conf.redis_username or None,
+            "password": conf.redis_password or None,
+            "socket_timeout": conf.socket_timeout,
+            "socket_connect_timeout": conf.socket_connect_timeout,
+            "health_check_interval": conf.redis_pool_health_check_interval,
+        }
+        folder = None
+        scheme = _scheme(conf.redis_url)
+        if scheme == EMBEDDED_SCHEME:
+            folder = _embedded_folder(conf.redis_url)
+            options.update(connection_class=UnixDomainSocketConnection)
+        elif scheme:
+            options.update(_parsed(conf.redis_url))
+        else:
+            options.update(host=conf.redis_host, port=conf.redis_port)
+        if options.get("connection_class") is not UnixDomainSocketConnection:
+            options.setdefault("host", conf.redis_host)
+            options.setdefault("port", conf.redis_port)
+        if conf.redis_cluster:
+            _check_cluster(options)
+        return cls(
+            address=f"embedded://{folder}" if folder else _address(options),
+            cluster=conf.redis_cluster,
+            max_connections=conf.redis_pool_max_connections,
+            outage_budget=conf.redis_outage_budget,
+            options=tuple(sorted(options.items())),
+            embedded_folder=folder,
+        )
+
+
+class Connection:
+    """The way to one server. It survives fork and pickling: each process makes its own pool."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._client: Redis | RedisCluster | None = None
+        self._process = 0
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (connection_to, (self.settings,))
+
+    def __repr__(self) -> str:
+        return f"Connection({self.settings.address})"
+
+    @property
+    def outage_budget(self) -> float:
+        """Seconds that a call waits for a server that is away."""
+        return self.settings.outage_budget
+
+    @property
+    def client(self) -> Redis | RedisCluster:
+        """The redis-py client of this process; made at first use, replies are bytes."""
+        client = self._client
+        if client is None or self._process != os.getpid():
+            with self._lock:
+                if self._client is None or self._process != os.getpid():
+                    self._client = _make_client(self.settings)
+                    self._process = os.getpid()
+                client = self._client
+        return client
+
+    def unavailable(self, cause: Exception) -> ServerUnavailableError:
+        """Return the error for a server that stayed away."""
+        return ServerUnavailableError(
+            f"no answer from {self.settings.address} within {self.outage_budget:g} s"
+            f" (redis_outage_budget): {cause}"
+        )
+
+
+_connections: dict[Settings, Connection] = {}
+_lock = threading.Lock()
+
+
+def connection_to(settings: Settings) -> Connection:
+    """Return this process's connection for these settings; equal settings share one."""
+    with _lock:
+        return _connections.setdefault(settings, Connection(settings))
+
+
+def _forget_parent() -> None:
+    """Start afresh in a forked child: a lock may have been held by a thread that is not here."""
+    global _lock  # noqa: PLW0603 - a module holds one registry a process
+    _lock = threading.Lock()
+    for connection in _connections.values():
+        connection._lock = threading.Lock()  # noqa: SLF001 - the class is of this module
+
+
+os.register_at_fork(after_in_child=_forget_parent)
+
+
+def _make_client(settings: Settings) -> Redis | RedisCluster:
+    options = dict(settings.options)
+    # The script runner alone repeats calls; redis-py would do so ten times, blindly.
+    options["retry"] = Retry(NoBackoff(), 0)
+    if settings.embedded_folder is not None:
+        options["path"] = embedded.acquire(settings.embedded_folder)
+    if settings.cluster:
+        if options.pop("connection_class", None) is SSLConnection:
+            options["ssl"] = True
+        return RedisCluster(max_connections=settings.max_connections, **options)
+    pool = BlockingConnectionPool(
+        max_connections=settings.max_connections, timeout=None, **options
+    )
+    return Redis(connection_pool=pool)
+
+
+def _check_numbers(conf: ConfigRedis) -> None:
+    limits: Mapping[str, tuple[float, float]] = {
+        "redis_port": (1, 65535),
+        "redis_db": (0, float("inf")),
+        "socket_timeout": (0.001, float("inf")),
+        "socket_connect_timeout": (0.001, float("inf")),
+        "redis_pool_max_connections": (1, float("inf")),
+        "redis_pool_health_check_interval": (0, float("inf")),
+        "redis_outage_budget": (0, float("inf")),
+    }
+    for name, (low, high) in limits.items():
+        value = getattr(conf, name)
+        if not low <= value <= high:
+            raise ConfigurationError(f"{name} must be between {low:g} and {high:g}, not {value!r}")
+
+
+def _scheme(url: str) -> str:
+    if not url:
+        return ""
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        known = ", ".join(f"{name}://" for name in _SCHEMES)
+        # The rest of the URL may hold a password.
+        raise ConfigurationError(f"redis_url must begin with one of {known}; it does not")
+    return scheme
+
+
+def _embedded_folder(url: str) -> str:
+    folder = unquote(url.partition("://")[2])
+    return os.path.realpath(folder) if folder else str(embedded.default_folder())
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        options: dict[str, Any] = dict(parse_url(url))
+        path = urlsplit(url).path.strip("/")
+    except ValueError:
+        # No cause: redis-py's message may quote the URL, and with it the password.
+        raise ConfigurationError(
+            "redis_url can't be read: check its port, database number and options"
+        ) from None
+    if options.get("connection_class") is not UnixDomainSocketConnection and path:
+        if not path.isdecimal():
+            raise ConfigurationError(f"redis_url: the database must be a number, not {path!r}")
+        options["db"] = int(path)
+    # The scripts answer in bytes, whatever a URL made for another program asks for.
+    for name in ("decode_responses", "max_connections", "timeout", "encoding"):
+        options.pop(name, None)
+    return options
+
+
+def _check_cluster(options: dict[str, Any]) -> None:
+    if options.get("connection_class") is UnixDomainSocketConnection:
+        raise ConfigurationError("redis_cluster needs host and port; a unix socket is one server")
+    if options.pop("db", 0):
+        raise ConfigurationError("redis_cluster: a cluster has only database 0; set redis_db to 0")
+
+
+def _address(options: dict[str, Any]) -> str:
+    if options.get("connection_class") is UnixDomainSocketConnection:
+        return f"unix://{options.get('path', '')}?db={options['db']}"
+    return f"{options['host']}:{options['port']}/{options.get('db', 0)}"

@@ -1,0 +1,50 @@
+"""Settings: where the server is, and how long to wait for it.
+
+Every field can be given by the builder, by the environment (``PYNENC__REDIS_URL``), or by a
+configuration file, as all settings of pynenc (https://docs.pynenc.org).
+"""
+
+from __future__ import annotations
+
+from cistell import ConfigField
+from pynenc.conf.config_base import ConfigPynencBase
+from pynenc.conf.config_state_backend import ConfigStateBackend
+
+
+class ConfigRedis(ConfigPynencBase):
+    """The connection to Redis or Valkey; the same fields as the older `pynenc-redis`.
+
+    Attributes:
+        redis_url: ``redis://``, ``rediss://`` (TLS), ``unix://`` or ``embedded://<folder>``. What the
+            URL says wins over the single fields; what it leaves out is taken from them.
+        redis_host: Host name.
+        redis_port: TCP port.
+        redis_db: Database number; a cluster has only 0.
+        redis_username: ACL user; empty for the default user.
+        redis_password: Password; empty for none.
+        socket_timeout: Seconds to wait for a reply.
+        socket_connect_timeout: Seconds to wait for a connection.
+        redis_pool_max_connections: Connections a process opens at the most; who finds none free
+            waits for one.
+        redis_pool_health_check_interval: Seconds after which an idle connection is tried before it
+            is used; 0 for never.
+        redis_cluster: Whether the server is a Redis Cluster.
+        redis_outage_budget: Seconds that a call waits for a server that is away before it fails.
+    """
+
+    redis_url = ConfigField("", secret=True)
+    redis_host = ConfigField("localhost")
+    redis_port = ConfigField(6379)
+    redis_db = ConfigField(0)
+    redis_username = ConfigField("")
+    redis_password = ConfigField("", secret=True)
+    socket_timeout = ConfigField(5.0)
+    socket_connect_timeout = ConfigField(5.0)
+    redis_pool_max_connections = ConfigField(100)
+    redis_pool_health_check_interval = ConfigField(30.0)
+    redis_cluster = ConfigField(False)  # noqa: FBT003 - the default of a field
+    redis_outage_budget = ConfigField(60.0)
+
+
+class ConfigStateBackendRedis(ConfigStateBackend, ConfigRedis):
+    """Settings of :class:`~pynenc_redis_lua.state_backend.RedisStateBackend`."""

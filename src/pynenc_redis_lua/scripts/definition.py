@@ -1,0 +1,289 @@
+"""The header of a Lua file: the only declaration of a script.
+
+The header follows the ``#!lua`` line: a description, then tags, one a line::
+
+    #!lua flags=no-writes
+    --- One sentence on what the script does.
+    -- @version 1
+    -- @key results
+    -- @key queue <- queue_name      (a key with a name in it, and the argument it comes from)
+    -- @arg invocation_id id
+    -- @item member bytes            (columns of the items that follow the arguments)
+    -- @returns OK result | NONE
+    -- @errors NOT_FOUND
+    -- @cost O(1)
+
+Argument types: ``id`` (non-empty text), ``str`` (text), ``bytes``, ``int`` (a Lua number),
+``us`` (µs since 1970; stays a decimal string in Lua, whose numbers print with 14 digits).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pynenc_redis_lua.errors import ScriptDefinitionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pynenc_redis_lua.keys import KeyTable
+
+ARGUMENT_TYPES = frozenset({"id", "str", "bytes", "int", "us"})
+NUMBER_TYPES = frozenset({"int"})
+BARE_TABLE = re.compile(r"\b(?:KEYS|ARGV)\b")
+
+_TAG = re.compile(r"--\s*@(\w+)\s*(.*)")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
+_FAIL = re.compile(r"\bfail\(\s*\"([A-Z_]+)\"")
+_COMMENT = re.compile(r"--.*")
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
+# What the opening of every script defines; a declaration by one of these names would hide it.
+_RESERVED = frozenset({"fail", "item", "item_count", "start_writing", "redis", "schema_found"})
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """A ``@key`` line: the key, and the argument that completes its name if it has one."""
+
+    name: str
+    argument: str | None
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An ``@arg`` or ``@item`` line."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A script as its header declares it.
+
+    Attributes:
+        name: Path below the Lua folder without suffix, such as ``state/add_histories``.
+        path: The file.
+        summary: What it does.
+        read_only: Whether it is flagged ``no-writes``.
+        version: Raised with every change of the rendered text.
+        keys: Keys in the order of KEYS; a writing script has ``schema`` first.
+        arguments: Arguments in the order of ARGV.
+        items: Columns of the items that follow the arguments; empty if it takes none.
+        returns: Tag of each expected reply, with the words that describe its values.
+        errors: Codes it refuses with.
+        cost: Its complexity.
+        body_line: Line of the file on which the body begins, from 1.
+        body: The lines after the header.
+    """
+
+    name: str
+    path: Path
+    summary: str
+    read_only: bool
+    version: int
+    keys: tuple[KeyUse, ...]
+    arguments: tuple[Argument, ...]
+    items: tuple[Argument, ...]
+    returns: dict[str, str]
+    errors: tuple[str, ...]
+    cost: str
+    body_line: int
+    body: tuple[str, ...]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the script checks the schema number before it writes."""
+        return any(key.name == "schema" for key in self.keys) and not self.read_only
+
+
+def parse(path: Path, name: str, table: KeyTable) -> Definition:
+    """Read a script and check it against its own header.
+
+    Raises:
+        ScriptDefinitionError: At the first mistake, with file and line.
+    """
+    return _Parser(path, name, table).definition()
+
+
+class _Parser:
+    def __init__(self, path: Path, name: str, table: KeyTable) -> None:
+        self.path = path
+        self.name = name
+        self.table = table
+        self.lines = path.read_text(encoding="utf-8").splitlines()
+        self.summary: list[str] = []
+        self.tags: list[tuple[int, str, str]] = []
+
+    def error(self, line: int, message: str) -> ScriptDefinitionError:
+        return ScriptDefinitionError(f"{self.path}:{line}: {message}")
+
+    def definition(self) -> Definition:
+        read_only = self._shebang()
+        body_line = self._header()
+        arguments = tuple(self._typed("arg"))
+        items = tuple(self._typed("item"))
+        keys = self._keys(arguments, read_only=read_only)
+        definition = Definition(
+            name=self.name,
+            path=self.path,
+            summary=" ".join(self.summary),
+            read_only=read_only,
+            version=self._version(),
+            keys=keys,
+            arguments=arguments,
+            items=items,
+            returns=self._returns(),
+            errors=tuple(self._text("errors", required=False).split()),
+            cost=self._text("cost"),
+            body_line=body_line,
+            body=tuple(self.lines[body_line - 1 :]),
+        )
+        self._check_names(definition)
+        self._check_body(definition)
+        return definition
+
+    def _shebang(self) -> bool:
+        first = self.lines[0] if self.lines else ""
+        if first == "#!lua":
+            return False
+        if first == "#!lua flags=no-writes":
+            return True
+        raise self.error(1, f"first line must be '#!lua' or '#!lua flags=no-writes', not {first!r}")
+
+    def _header(self) -> int:
+        for number, line in enumerate(self.lines[1:], start=2):
+            found = _TAG.match(line)
+            if found:
+                self.tags.append((number, found[1], found[2].strip()))
+            elif self.tags or not line.startswith("--"):
+                break
+            else:
+                self.summary.append(line.lstrip("-").strip())
+        else:
+            raise self.error(len(self.lines), "the script has no body")
+        known = {"version", "key", "arg", "item", "returns", "errors", "cost"}
+        for number, tag, _ in self.tags:
+            if tag not in known:
+                raise self.error(number, f"unknown tag @{tag}; known are {sorted(known)}")
+        if not self.summary:
+            raise self.error(2, "the header must begin with a description ('--- …')")
+        return number
+
+    def _lines(self, tag: str) -> list[tuple[int, str]]:
+        return [(number, text) for number, known, text in self.tags if known == tag]
+
+    def _text(self, tag: str, *, required: bool = True) -> str:
+        found = self._lines(tag)
+        if len(found) > 1:
+            raise self.error(found[1][0], f"@{tag} stands twice")
+        if not found or not found[0][1]:
+            if required:
+                raise self.error(2, f"missing @{tag}")
+            return ""
+        return found[0][1]
+
+    def _version(self) -> int:
+        text = self._text("version")
+        if not text.isdecimal() or int(text) < 1:
+            raise self.error(self._lines("version")[0][0], f"@version {text!r} is not a number ≥ 1")
+        return int(text)
+
+    def _typed(self, tag: str) -> list[Argument]:
+        arguments = []
+        for number, text in self._lines(tag):
+            name, _, kind = text.partition(" ")
+            if not _NAME.fullmatch(name):
+                raise self.error(number, f"@{tag} needs a name in lower case, not {name!r}")
+            if kind not in ARGUMENT_TYPES:
+                raise self.error(
+                    number, f"@{tag} {name}: type {kind!r} is none of {sorted(ARGUMENT_TYPES)}"
+                )
+            arguments.append(Argument(name, kind))
+        return arguments
+
+    def _keys(self, arguments: tuple[Argument, ...], *, read_only: bool) -> tuple[KeyUse, ...]:
+        uses: list[KeyUse] = []
+        for number, text in self._lines("key"):
+            name, _, argument = (part.strip() for part in text.partition("<-"))
+            key = self.table.keys.get(name)
+            if key is None:
+                raise self.error(number, f"@key {name!r} is not in keys.toml")
+            if bool(key.named_by) != bool(argument):
+                raise self.error(number, f"@key {name}: pattern {key.pattern!r} and '<-' disagree")
+            if argument and argument not in {known.name for known in arguments}:
+                raise self.error(number, f"@key {name} <- {argument}: no such @arg")
+            uses.append(KeyUse(name, argument or None))
+        in_slot = {self.table.keys[use.name].in_slot for use in uses}
+        if len(in_slot) != 1:
+            raise self.error(2, "a script needs keys, all of the app's slot or none of it")
+        if in_slot == {True} and not read_only and all(use.name != "schema" for use in uses):
+            uses.insert(0, KeyUse("schema", None))
+        return tuple(uses)
+
+    def _returns(self) -> dict[str, str]:
+        text = self._text("returns")
+        tags = {}
+        for alternative in text.split("|"):
+            found = _RETURN.fullmatch(alternative.strip())
+            if not found:
+                number = self._lines("returns")[0][0]
+                raise self.error(number, f"@returns: {alternative.strip()!r} is not 'TAG words'")
+            tags[found[1]] = found[2].strip()
+        return tags
+
+    def _check_names(self, definition: Definition) -> None:
+        seen: set[str] = set(_RESERVED)
+        for number, tag, text in self.tags:
+            if tag not in {"key", "arg", "item"}:
+                continue
+            name = re.split(r"[\s<]", text, maxsplit=1)[0]
+            if name in seen:
+                raise self.error(number, f"@{tag} {name}: the name is taken")
+            seen.add(name)
+        if not definition.returns:
+            raise self.error(2, "missing @returns")
+
+    def _check_body(self, definition: Definition) -> None:
+        code = [_COMMENT.sub("", line) for line in definition.body]
+        text = "\n".join(_STRING.sub('""', line) for line in code)
+        declared = {key.name for key in definition.keys} | {a.name for a in definition.arguments}
+        for offset, line in enumerate(code):
+            number = definition.body_line + offset
+            if found := BARE_TABLE.search(line):
+                raise self.error(number, f"bare {found[0]}: use the names that the header declares")
+            for code_used in _FAIL.findall(line):
+                if code_used not in definition.errors:
+                    raise self.error(number, f"fail({code_used!r}) is not declared in @errors")
+            for name in re.findall(r"[a-z][a-z0-9_]*", _STRING.sub('""', line)):
+                if name in self.table.keys and name not in declared and not _local(name, text):
+                    raise self.error(number, f"key {name!r} is used but not declared with @key")
+        self._check_used(definition, text)
+
+    def _check_used(self, definition: Definition, text: str) -> None:
+        implied = {"schema"} if definition.gated else set()
+        implied |= {key.argument for key in definition.keys if key.argument}
+        for number, tag, declaration in self.tags:
+            name = re.split(r"[\s<]", declaration, maxsplit=1)[0]
+            if (
+                tag in {"key", "arg"}
+                and name not in implied
+                and not re.search(rf"\b{name}\b", text)
+            ):
+                raise self.error(number, f"@{tag} {name} is not used")
+        if definition.items and not re.search(r"\bitem\(", text):
+            raise self.error(self._lines("item")[0][0], "@item is declared but item(i) is not used")
+        if definition.gated and not re.search(r"\bstart_writing\(\)", text):
+            raise self.error(
+                definition.body_line,
+                "a script that writes calls start_writing() after its last check and before its"
+                " first write",
+            )
+
+
+def _local(name: str, text: str) -> bool:
+    """Whether the body has a variable or field of its own by that name."""
+    return re.search(rf"(?:\blocal\b[^\n=]*\b|[.:]|\bfunction\b[^\n]*\b){name}\b", text) is not None

@@ -1,0 +1,239 @@
+"""From a Lua file to the text that the server runs.
+
+Jinja2 does the rendering, with delimiters that are Lua comments, so that the raw files are valid
+Lua for editors and linters: ``--[[= expression ]]`` and ``--[[% tag %]]``. The one tag of our own is
+``--[[% use "lib/name.lua" %]]``: it includes a snippet the first time it is met and refuses cycles.
+
+Only code enters a template, so that a script's SHA is a function of code alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, StrictUndefined, TemplateError, nodes
+from jinja2.ext import Extension
+
+from pynenc_redis_lua.errors import ScriptDefinitionError
+from pynenc_redis_lua.scripts.definition import (
+    BARE_TABLE,
+    NUMBER_TYPES,
+    Argument,
+    Definition,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from jinja2.parser import Parser
+
+    from pynenc_redis_lua.keys import KeyTable
+
+# Marks the end of every source line with its file and number while Jinja2 moves lines about;
+# no Lua source holds this control character.
+_MARK = "\x01"
+_MARKED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A script as the server gets it.
+
+    Attributes:
+        text: The Lua text.
+        sha1: Its address for EVALSHA.
+        lines: For each line of `text`, the ``file:line`` that it came from.
+    """
+
+    text: str
+    sha1: str
+    lines: tuple[str, ...]
+
+
+@dataclass
+class _Includes:
+    folder: Path
+    environment: Environment | None = None
+    done: set[str] = field(default_factory=set)
+    open: list[str] = field(default_factory=list)
+
+    def use(self, name: str) -> str:
+        if name in self.open:
+            chain = " -> ".join([*self.open, name])
+            raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: include cycle: {chain}")
+        if name in self.done:
+            return ""
+        path = self.folder / name
+        if not path.is_file():
+            raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: no snippet {name!r}")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if found := BARE_TABLE.search(line.partition("--")[0]):
+                raise ScriptDefinitionError(f"{path}:{number}: bare {found[0]} in a snippet")
+        return self.render(name, lines, first_line=1)
+
+    def render(self, name: str, lines: Iterable[str], *, first_line: int) -> str:
+        self.open.append(name)
+        source = "\n".join(
+            f"{line}{_MARK}{name}:{number}{_MARK}"
+            for number, line in enumerate(lines, start=first_line)
+        )
+        if self.environment is None:
+            raise RuntimeError("render() before the environment is made")
+        try:
+            text = self.environment.from_string(source).render()
+        except TemplateError as error:
+            line = getattr(error, "lineno", None)
+            where = f"{self.folder / name}:{line + first_line - 1}" if line else self.folder / name
+            raise ScriptDefinitionError(f"{where}: {error}") from error
+        self.open.pop()
+        self.done.add(name)
+        return text
+
+
+class _Use(Extension):
+    """The tag ``use "lib/name.lua"``."""
+
+    tags = {"use"}  # noqa: RUF012 - Jinja2 declares it so
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        name = parser.parse_expression()
+        call = nodes.Call(nodes.Name("_use", "load"), [name], [], None, None)
+        return nodes.Output([call]).set_lineno(line)
+
+
+def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
+    """Render a script.
+
+    Raises:
+        ScriptDefinitionError: If a template is wrong, with file and line.
+    """
+    includes = _Includes(folder)
+    environment = Environment(
+        block_start_string="--[[%",
+        block_end_string="%]]",
+        variable_start_string="--[[=",
+        variable_end_string="]]",
+        comment_start_string="--[[#",
+        comment_end_string="#]]",
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the output is Lua, not HTML
+        extensions=[_Use],
+    )
+    environment.globals["_use"] = includes.use
+    includes.environment = environment
+    relative = f"{definition.name}.lua"
+    body = includes.render(relative, definition.body, first_line=definition.body_line)
+    opening = "\n".join(
+        f"{line}{_MARK}{relative}:1{_MARK}" for line in _opening(definition, table)
+    )
+    return _unmark(f"{opening}\n{body}")
+
+
+def _unmark(marked: str) -> Rendered:
+    text: list[str] = []
+    lines: list[str] = []
+    for line in marked.split("\n"):
+        places = _MARKED.findall(line)
+        plain = _MARKED.sub("", line)
+        # A line that held nothing but a tag is gone from the script, but for its line break.
+        if not plain.strip():
+            continue
+        text.append(plain)
+        lines.append(places[0] if places else lines[-1])
+    joined = "\n".join(text) + "\n"
+    sha1 = hashlib.sha1(joined.encode(), usedforsecurity=False).hexdigest()
+    return Rendered(joined, sha1, tuple(lines))
+
+
+def _opening(definition: Definition, table: KeyTable) -> list[str]:
+    """Return what stands before every body: names, arity, and for writers the guards."""
+    flags = " flags=no-writes" if definition.read_only else ""
+    lines = [
+        f"#!lua{flags}",
+        f"-- {definition.name} version {definition.version}",
+        *_fail(definition),
+        *_names(definition),
+    ]
+    if not definition.read_only:
+        lines += _guards(definition, table)
+    return lines
+
+
+def _fail(definition: Definition) -> list[str]:
+    arguments, columns = len(definition.arguments), len(definition.items)
+    wrong = f"#ARGV ~= {arguments}"
+    if columns:
+        wrong = f"(#ARGV < {arguments} or (#ARGV - {arguments}) % {columns} ~= 0)"
+    return [
+        "local function fail(code, message)",
+        '  return redis.error_reply("PYN_" .. code .. " " .. message)',
+        "end",
+        f"if #KEYS ~= {len(definition.keys)} or {wrong} then",
+        '  return fail("ARITY", "got " .. #KEYS .. " keys and " .. #ARGV .. " arguments")',
+        "end",
+    ]
+
+
+def _value(argument: Argument, index: str) -> str:
+    return f"tonumber(ARGV[{index}])" if argument.type in NUMBER_TYPES else f"ARGV[{index}]"
+
+
+def _names(definition: Definition) -> list[str]:
+    lines = [
+        f"local {key.name} = KEYS[{number}]" for number, key in enumerate(definition.keys, start=1)
+    ]
+    lines += [
+        f"local {argument.name} = {_value(argument, str(number))}"
+        for number, argument in enumerate(definition.arguments, start=1)
+    ]
+    if definition.items:
+        first, columns = len(definition.arguments), len(definition.items)
+        values = ", ".join(
+            _value(column, f"at + {number}")
+            for number, column in enumerate(definition.items, start=1)
+        )
+        lines += [
+            f"local item_count = (#ARGV - {first}) / {columns}",
+            "local function item(i)",
+            f"  local at = {first} + (i - 1) * {columns}",
+            f"  return {values}",
+            "end",
+        ]
+    return lines
+
+
+def _guards(definition: Definition, table: KeyTable) -> list[str]:
+    """Return the checks of a writer.
+
+    Redis does not roll back: a command that meets a key of another type would stop the script in
+    the middle of its writes, so every type is looked at before the first.
+    """
+    pairs = ", ".join(f'{{{key.name}, "{table.keys[key.name].type}"}}' for key in definition.keys)
+    lines = [
+        f"for _, key in ipairs({{{pairs}}}) do",
+        '  local held = redis.call("TYPE", key[1]).ok',
+        '  if held ~= "none" and held ~= key[2] then',
+        '    return fail("WRONG_TYPE", key[1] .. " holds a " .. held .. " instead of a " .. key[2])',
+        "  end",
+        "end",
+    ]
+    if definition.gated:
+        lines += [
+            'local schema_found = redis.call("GET", schema)',
+            f"if schema_found and tonumber(schema_found) > {table.schema_version} then",
+            '  return fail("NEWER_SCHEMA", "the data has schema " .. schema_found ..',
+            f'    ", this release writes schema {table.schema_version}")',
+            "end",
+            "local function start_writing()",
+            "  if not schema_found then",
+            f'    redis.call("SET", schema, "{table.schema_version}")',
+            "  end",
+            "end",
+        ]
+    return lines

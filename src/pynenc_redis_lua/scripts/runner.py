@@ -1,0 +1,345 @@
+"""Calling scripts: the only code that speaks EVALSHA.
+
+A call is safe to repeat (every script is written so), and therefore the runner may: redis-py's own
+blind retries are off, and what goes wrong on the way is tried again here until the outage budget
+is used up.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redis import exceptions as redis_errors
+from redis.cluster import RedisCluster
+
+from pynenc_redis_lua import errors
+from pynenc_redis_lua.codec import to_bytes
+from pynenc_redis_lua.keys import app_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from redis import Redis
+
+    from pynenc_redis_lua.client import Connection
+    from pynenc_redis_lua.scripts.definition import Argument
+    from pynenc_redis_lua.scripts.library import Library, Script
+
+# A Lua number is a double: integers beyond this are not exact.
+MAX_INTEGER = 2**53
+# What one call of a batch script may carry; a larger batch becomes several calls.
+BATCH_ITEMS = 1_000
+BATCH_BYTES = 4 * 2**20
+# The lowest proto-max-bulk-len a server can be set to, and its default.
+_SMALLEST_VALUE_LIMIT = 2**20
+_DEFAULT_VALUE_LIMIT = 512 * 2**20
+_BACKOFF_FIRST, _BACKOFF_MOST = 0.005, 0.5
+
+# A passing state of the server or of the way to it.
+_TRANSIENT: tuple[type[Exception], ...] = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.ClusterDownError,
+    redis_errors.ClusterError,
+    redis_errors.MasterDownError,
+    redis_errors.TryAgainError,
+    redis_errors.RedisClusterException,
+    redis_errors.MovedError,
+    redis_errors.AskError,
+)
+_TRANSIENT_CODES = frozenset({"BUSY", "LOADING", "NOREPLICAS", "READONLY", "MASTERDOWN"})
+_FINAL: tuple[type[Exception], ...] = (
+    redis_errors.AuthenticationError,
+    redis_errors.AuthorizationError,
+)
+
+# First word of the server's message -> what the caller gets; anything else is a ScriptError.
+_ERRORS: dict[str, type[errors.ScriptError]] = {
+    "PYN_NEWER_SCHEMA": errors.NewerSchemaError,
+    "PYN_WRONG_TYPE": errors.WrongTypeError,
+    "WRONGTYPE": errors.WrongTypeError,
+    "OOM": errors.ServerOutOfMemoryError,
+    "NOPERM": errors.PermissionDeniedError,
+}
+# redis-py takes the code off the messages of errors that it has a class for.
+_CODES: dict[type[Exception], str] = {
+    redis_errors.OutOfMemoryError: "OOM",
+    redis_errors.NoPermissionError: "NOPERM",
+}
+_LINE = re.compile(r"user_script:(\d+)")
+_SUFFIX = re.compile(r"\s*script: [0-9a-f]{40}, on @?user_script:\d+\.?$")
+
+
+class Reply(NamedTuple):
+    """What a script answered: one of the tags of its ``@returns``, and the values after it."""
+
+    tag: str
+    values: list[Any]
+
+
+class ScriptRunner:
+    """Calls the scripts of a library on one app's keys.
+
+    Args:
+        connection: Where the server is.
+        app_id: The app; any non-empty text.
+        library: The scripts; those of this release unless a test says otherwise.
+
+    Raises:
+        ConfigurationError: If `app_id` is empty.
+    """
+
+    def __init__(self, connection: Connection, app_id: str, library: Library) -> None:
+        self.connection = connection
+        self.library = library
+        self._app_tag = app_tag(app_id)
+        self._prepared: dict[str, _Prepared] = {}
+        self._value_limit: int | None = None
+
+    def call(self, name: str, **arguments: Any) -> Reply:
+        """Run a script.
+
+        Args:
+            name: The script, such as ``state/add_histories``.
+            **arguments: What its header declares, and `items` if it has ``@item`` columns.
+
+        Raises:
+            ScriptArgumentError: If an argument is missing, unknown or of the wrong type.
+            ValueTooLargeError: If an argument is larger than the server takes.
+            ServerUnavailableError: If no server answered within the outage budget.
+            ScriptError: If the server refused; see its subclasses.
+        """
+        prepared = self._prepared.get(name)
+        if prepared is None:
+            prepared = _Prepared(self.library.script(name), self._app_tag, self.library)
+            self._prepared[name] = prepared
+        keys, argv = prepared.marshal(arguments)
+        if any(len(value) >= _SMALLEST_VALUE_LIMIT for value in argv):
+            self._refuse_too_large(prepared, argv)
+        return prepared.decode(self._run(prepared, keys, argv))
+
+    def _run(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
+        """Send the call until it is answered or the outage budget is used up."""
+        deadline: float | None = None
+        backoff = _BACKOFF_FIRST
+        while True:
+            try:
+                return self._send(prepared, keys, argv)
+            except redis_errors.RedisError as error:
+                if not _is_transient(error):
+                    if not isinstance(error, redis_errors.ResponseError):
+                        raise
+                    raise prepared.typed_error(error) from error
+                now = time.monotonic()
+                if deadline is None:
+                    deadline = now + self.connection.outage_budget
+                if now >= deadline:
+                    raise self.connection.unavailable(error) from error
+                # Full jitter: clients that lost the same server do not come back in step.
+                time.sleep(min(random.uniform(0, backoff), deadline - now))  # noqa: S311
+                backoff = min(2 * backoff, _BACKOFF_MOST)
+
+    def _send(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
+        client = self.connection.client
+        # A read-only call names no key to redis-py's cluster client, which would ask the server
+        # for them at every call; it is told the node instead.
+        options: dict[str, Any] = {}
+        if isinstance(client, RedisCluster):
+            options["target_nodes"] = client.get_node_from_key(keys[0])
+        command = (prepared.command, prepared.sha1, len(keys), *keys, *argv)
+        try:
+            return client.execute_command(*command, **options)
+        except redis_errors.NoScriptError:
+            # The server was restarted or its scripts flushed; nothing has run yet.
+            self._load(client, prepared, options)
+            return client.execute_command(*command, **options)
+
+    def _load(
+        self, client: Redis | RedisCluster, prepared: _Prepared, options: dict[str, Any]
+    ) -> None:
+        client.execute_command("SCRIPT LOAD", prepared.text, **options)
+
+    def _refuse_too_large(self, prepared: _Prepared, argv: list[bytes]) -> None:
+        """Refuse what the server would cut the connection for."""
+        limit = self._value_limit
+        if limit is None:
+            limit = self._value_limit = self._read_value_limit()
+        for number, value in enumerate(argv):
+            if len(value) > limit:
+                raise errors.ValueTooLargeError(
+                    f"{prepared.name}: {prepared.argument_name(number)} has {len(value):,} bytes,"
+                    f" the server takes {limit:,} (proto-max-bulk-len); nothing was stored"
+                )
+
+    def _read_value_limit(self) -> int:
+        try:
+            reply = self.connection.client.config_get("proto-max-bulk-len")
+            if "proto-max-bulk-len" in reply:
+                return int(reply["proto-max-bulk-len"])
+        except redis_errors.RedisError:
+            # Managed servers and ACLs forbid CONFIG; then the default is the best guess.
+            pass
+        return _DEFAULT_VALUE_LIMIT
+
+
+class _Prepared:
+    """A script bound to an app: what can be worked out before a call."""
+
+    def __init__(self, script: Script, tag: str, library: Library) -> None:
+        definition = script.definition
+        self.name = definition.name
+        self.version = definition.version
+        self.text = script.rendered.text
+        self.sha1 = script.rendered.sha1
+        self.command = "EVALSHA_RO" if definition.read_only else "EVALSHA"
+        self._lines = script.rendered.lines
+        self._returns = {tag.encode(): tag for tag in definition.returns}
+        self._arguments = definition.arguments
+        self._items = definition.items
+        self._expected = {argument.name for argument in definition.arguments}
+        if definition.items:
+            self._expected.add("items")
+        self._keys = [(library.table.keys[use.name], use.argument) for use in definition.keys]
+        self._fixed_keys = (
+            [key.on_server(tag) for key, _ in self._keys]
+            if all(argument is None for _, argument in self._keys)
+            else None
+        )
+        self._app_tag = tag
+
+    def marshal(self, arguments: dict[str, Any]) -> tuple[list[bytes], list[bytes]]:
+        """Check the arguments and return KEYS and ARGV."""
+        if arguments.keys() != self._expected:
+            self._refuse_names(arguments)
+        argv = [self._encode(a, arguments[a.name]) for a in self._arguments]
+        if self._items:
+            for row in arguments["items"]:
+                argv += self._encode_item(row)
+        if self._fixed_keys is not None:
+            return self._fixed_keys, argv
+        return [
+            key.on_server(self._app_tag, arguments[argument] if argument else None)
+            for key, argument in self._keys
+        ], argv
+
+    def _refuse_names(self, arguments: dict[str, Any]) -> None:
+        missing = sorted(self._expected - arguments.keys())
+        unknown = sorted(arguments.keys() - self._expected)
+        raise errors.ScriptArgumentError(
+            f"{self.name}: missing arguments {missing}, unknown arguments {unknown}"
+        )
+
+    def _encode_item(self, row: Sequence[Any]) -> list[bytes]:
+        if not isinstance(row, tuple) or len(row) != len(self._items):
+            names = ", ".join(column.name for column in self._items)
+            raise errors.ScriptArgumentError(f"{self.name}: an item is ({names}), not {row!r:.80}")
+        return [self._encode(column, row[i]) for i, column in enumerate(self._items)]
+
+    def _encode(self, argument: Argument, value: Any) -> bytes:
+        encoded = _ENCODERS[argument.type](value)
+        if encoded is None:
+            raise errors.ScriptArgumentError(
+                f"{self.name}: {argument.name} must be {_EXPECTED[argument.type]},"
+                f" not {type(value).__name__} {value!r:.80}"
+            )
+        return encoded
+
+    def argument_name(self, number: int) -> str:
+        """Return the name of ARGV[number + 1]."""
+        if number < len(self._arguments):
+            return self._arguments[number].name
+        row, column = divmod(number - len(self._arguments), len(self._items))
+        return f"{self._items[column].name} of item {row}"
+
+    def decode(self, reply: Any) -> Reply:
+        """Turn a raw reply into a tag and its values."""
+        tag = self._returns.get(reply[0]) if isinstance(reply, list) and reply else None
+        if tag is None:
+            raise errors.ScriptError(
+                f"unexpected reply {reply!r:.80}", script=self.name, version=self.version, code=""
+            )
+        return Reply(tag, reply[1:])
+
+    def typed_error(self, error: redis_errors.ResponseError) -> errors.ScriptError:
+        """Return the exception of this package for one of the server."""
+        message = str(error)
+        code = _code(error)
+        found = _LINE.search(message)
+        location = None
+        if found and 0 < int(found[1]) <= len(self._lines):
+            location = self._lines[int(found[1]) - 1]
+        return _ERRORS.get(code, errors.ScriptError)(
+            _SUFFIX.sub("", message).removeprefix("PYN_"),
+            script=self.name,
+            version=self.version,
+            code=code,
+            location=location,
+        )
+
+
+def batches[T](rows: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Cut the items of a batch into what one call may carry.
+
+    Args:
+        rows: The items.
+        size: Bytes of one item, roughly.
+    """
+    batch: list[T] = []
+    carried = 0
+    for row in rows:
+        weight = size(row)
+        if batch and (len(batch) == BATCH_ITEMS or carried + weight > BATCH_BYTES):
+            yield batch
+            batch, carried = [], 0
+        batch.append(row)
+        carried += weight
+    if batch:
+        yield batch
+
+
+def _code(error: redis_errors.RedisError) -> str:
+    return _CODES.get(type(error)) or str(error).partition(" ")[0]
+
+
+def _is_transient(error: redis_errors.RedisError) -> bool:
+    if isinstance(error, _FINAL):
+        return False
+    return isinstance(error, _TRANSIENT) or _code(error) in _TRANSIENT_CODES
+
+
+def _encode_text(value: Any) -> bytes | None:
+    return to_bytes(value) if isinstance(value, str) else None
+
+
+def _encode_id(value: Any) -> bytes | None:
+    return to_bytes(value) if isinstance(value, str) and value else None
+
+
+def _encode_bytes(value: Any) -> bytes | None:
+    return value if isinstance(value, bytes) else None
+
+
+def _encode_int(value: Any) -> bytes | None:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_INTEGER:
+        return None
+    return b"%d" % value
+
+
+_ENCODERS: dict[str, Callable[[Any], bytes | None]] = {
+    "id": _encode_id,
+    "str": _encode_text,
+    "bytes": _encode_bytes,
+    "int": _encode_int,
+    "us": _encode_int,
+}
+_EXPECTED = {
+    "id": "a non-empty text",
+    "str": "a text",
+    "bytes": "bytes",
+    "int": "an integer within ±2^53",
+    "us": "microseconds since 1970 as an integer within ±2^53",
+}

@@ -1,0 +1,618 @@
+"""State backend: invocations, their history, results and exceptions, workflows and runners.
+
+Each method is one call of one script (a batch, one call per thousand items); reads of unbounded
+size are iterators that fetch a page at a time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pynenc.app_info import AppInfo
+from pynenc.identifiers.call_id import CallId
+from pynenc.identifiers.invocation_id import InvocationId
+from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.status import InvocationStatus, InvocationStatusRecord
+from pynenc.models.call_dto import CallDTO
+from pynenc.models.invocation_dto import InvocationDTO
+from pynenc.runner.runner_context import RunnerContext
+from pynenc.state_backend.base_state_backend import BaseStateBackend, InvocationHistory
+from pynenc.types import Params, Result
+from pynenc.workflow.workflow_identity import WorkflowIdentity
+
+from pynenc_redis_lua.client import Settings, connection_to
+from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack, unpack_text
+from pynenc_redis_lua.conf import ConfigStateBackendRedis
+from pynenc_redis_lua.scripts.api import Scripts
+from pynenc_redis_lua.scripts.library import library
+from pynenc_redis_lua.scripts.runner import MAX_INTEGER, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pynenc.app import Pynenc
+    from pynenc.invocation.dist_invocation import DistributedInvocation
+    from redis import Redis
+    from redis.cluster import RedisCluster
+
+# Entries of one page of an iterator that lets nobody choose.
+_PAGE = 1_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class RedisStateBackend(BaseStateBackend[Params, Result]):
+    """State backend on Redis or Valkey.
+
+    Args:
+        app: The app whose data it keeps; apps on one server share nothing but the list of apps.
+
+    Every method raises, besides what is said there, the errors of
+    :meth:`~pynenc_redis_lua.scripts.runner.ScriptRunner.call`.
+    """
+
+    # Where discovery looks: the settings of the backend that this process made last.
+    _latest: Settings | None = None
+
+    def __init__(self, app: Pynenc) -> None:
+        super().__init__(app)
+        settings = Settings.from_conf(self.conf)
+        self._connection = connection_to(settings)
+        self._scripts = Scripts(self._connection, app.app_id, library())
+        RedisStateBackend._latest = settings
+
+    @cached_property
+    def conf(self) -> ConfigStateBackendRedis:
+        """The settings."""
+        return ConfigStateBackendRedis(
+            config_values=self.app.config_values, config_filepath=self.app.config_filepath
+        )
+
+    @property
+    def client(self) -> Redis | RedisCluster:
+        """The redis-py client of this process; made at first use, replies are bytes."""
+        return self._connection.client
+
+    def purge(self) -> None:
+        """Remove all data of the app, at once. The app stays listed for discovery."""
+        self._scripts.state_purge()
+        self._runner_context_cache.clear()
+
+    # Invocations
+
+    def _upsert_invocations(self, entries: list[tuple[InvocationDTO, CallDTO]]) -> None:
+        """Insert or update invocations and their indexes; one commit per 1,000 of them."""
+        self._upsert((dto, call, None) for dto, call in entries)
+
+    def upsert_with_history(
+        self,
+        invocations: Sequence[DistributedInvocation[Params, Result]],
+        status_record: InvocationStatusRecord,
+        runner_context: RunnerContext,
+    ) -> None:
+        """Insert or update invocations, each with a history record, in one commit per 1,000.
+
+        It stands for `upsert_invocations` followed by `add_histories`, without the window between
+        them in which a crash leaves invocations that have no history.
+        """
+        contexts = self._new_contexts(runner_context)
+        self._upsert(
+            (
+                (
+                    invocation.to_dto(),
+                    invocation.call.to_dto(),
+                    _first_record(invocation, status_record, runner_context),
+                )
+                for invocation in invocations
+            ),
+            _packed_contexts(contexts),
+        )
+        self._remember(contexts)
+
+    def _upsert(
+        self,
+        rows: Iterable[tuple[InvocationDTO, CallDTO, InvocationHistory | None]],
+        contexts: bytes = b"",
+    ) -> None:
+        items = (
+            (
+                dto.invocation_id,
+                _invocation_record(dto),
+                pack(*(part for item in call.serialized_arguments.items() for part in item)),
+                _history_record(history) if history else b"",
+                _microseconds(history.timestamp) if history else 0,
+            )
+            for dto, call, history in rows
+        )
+        for batch in batches(items, lambda item: sum(map(len, item[:4]))):
+            self._scripts.state_upsert_invocations(contexts=contexts, items=batch)
+
+    def _get_invocation(self, invocation_id: InvocationId) -> tuple[InvocationDTO, CallDTO] | None:
+        """Return an invocation and its call, or None if it is not stored."""
+        reply = self._scripts.state_get_invocation(invocation_id=invocation_id)
+        if reply.tag == "NONE":
+            return None
+        record, arguments = reply.values
+        dto = _invocation_dto(invocation_id, record)
+        texts = [text or "" for text in unpack_text(arguments)]
+        return dto, CallDTO(dto.call_id, dict(zip(texts[::2], texts[1::2], strict=True)))
+
+    def get_child_invocations(self, parent_invocation_id: InvocationId) -> Iterator[InvocationId]:
+        """Iterate over the invocations that a parent made, in the order of their ids."""
+        return self._related_ids("parent", parent_invocation_id)
+
+    def get_invocations_by_parent_event(self, parent_event_id: str) -> Iterator[InvocationId]:
+        """Iterate over the invocations that an event made, in the order of their ids."""
+        return self._related_ids("event", parent_event_id)
+
+    def get_invocation_ids_by_workflow(
+        self, workflow_id: str | None = None, workflow_type_key: str | None = None
+    ) -> Iterator[InvocationId]:
+        """Iterate over the invocations of a workflow, of a workflow type, or of both at once.
+
+        With neither, over all that belong to any workflow.
+        """
+        if workflow_id and workflow_type_key:
+            return self._related_ids("workflow", workflow_id, workflow_type_key)
+        if workflow_id:
+            return self._related_ids("workflow", workflow_id)
+        return self._related_ids("type", *([workflow_type_key] if workflow_type_key else []))
+
+    def _related_ids(self, *prefix: str) -> Iterator[InvocationId]:
+        for member in self._related(*prefix):
+            yield InvocationId(member[-1])
+
+    def _related(self, *prefix: str) -> Iterator[list[str]]:
+        """Iterate over the members of the index that begin with some fields.
+
+        Whatever is in the index all the time is yielded exactly once, whatever is added or removed
+        meanwhile.
+        """
+        after = b""
+        while True:
+            page: list[bytes] = self._scripts.state_related_page(
+                prefix=pack(*prefix), after=after, count=_PAGE
+            ).values[0]
+            for member in page:
+                yield [field or "" for field in unpack_text(member)]
+            if len(page) < _PAGE:
+                return
+            after = page[-1]
+
+    # History
+
+    def add_histories(
+        self,
+        invocations: list[DistributedInvocation[Params, Result]],
+        status_record: InvocationStatusRecord,
+        runner_context: RunnerContext,
+    ) -> None:
+        """Append a record to each invocation and store the runner's context; one commit per 1,000."""
+        records = [
+            (invocation.invocation_id, _first_record(invocation, status_record, runner_context))
+            for invocation in invocations
+        ]
+        self._append(records, runner_context)
+
+    def add_history(
+        self,
+        invocation_id: InvocationId,
+        status_record: InvocationStatusRecord,
+        runner_context: RunnerContext,
+    ) -> None:
+        """Append a record to an invocation and store the runner's context, in one commit."""
+        record = InvocationHistory(invocation_id, status_record, runner_context.runner_id)
+        self._append([(invocation_id, record)], runner_context)
+
+    def _add_history(
+        self, invocation: DistributedInvocation[Params, Result], history: InvocationHistory
+    ) -> None:
+        self._append([(invocation.invocation_id, history)])
+
+    def _add_histories(
+        self, invocation_ids: list[InvocationId], invocation_history: InvocationHistory
+    ) -> None:
+        """Append the same record to each invocation."""
+        self._append([(invocation_id, invocation_history) for invocation_id in invocation_ids])
+
+    def _append(
+        self,
+        records: Iterable[tuple[InvocationId, InvocationHistory]],
+        runner_context: RunnerContext | None = None,
+    ) -> None:
+        contexts = self._new_contexts(runner_context)
+        items = (
+            (invocation_id, _history_record(history), _microseconds(history.timestamp))
+            for invocation_id, history in records
+        )
+        for batch in batches(items, lambda item: len(item[0]) + len(item[1])):
+            self._scripts.state_add_histories(contexts=_packed_contexts(contexts), items=batch)
+        self._remember(contexts)
+
+    def _get_history(self, invocation_id: InvocationId) -> list[InvocationHistory]:
+        """Return the records of an invocation, ordered by time."""
+        packed: bytes = self._scripts.state_get_history(invocation_id=invocation_id).values[0]
+        records = [_history(invocation_id, record) for record in unpack(packed) if record]
+        return sorted(records, key=lambda record: record.timestamp)
+
+    def iter_history_in_timerange(
+        self, start_time: datetime, end_time: datetime, batch_size: int = 100
+    ) -> Iterator[list[InvocationHistory]]:
+        """Iterate over the records of all invocations from `start_time` to `end_time`, oldest first.
+
+        Memory and the cost of a page do not depend on how many records there are; records that are
+        added meanwhile move no page.
+        """
+        after, member, end = *_range_start(start_time), _clamped(end_time)
+        while True:
+            reply = self._scripts.state_history_page(
+                after_us=after, after_member=member, end_us=end, count=batch_size
+            )
+            if not reply.values:
+                return
+            time, member, entries = reply.values
+            after = int(time)
+            if entries:
+                yield [_history(InvocationId(to_text(id_)), record) for id_, record in entries]
+
+    def iter_invocations_in_timerange(
+        self, start_time: datetime, end_time: datetime, batch_size: int = 100
+    ) -> Iterator[list[InvocationId]]:
+        """Iterate over the invocations with history in a time range, each once.
+
+        They come in the order of their first record in the range. A page may hold fewer than
+        `batch_size`.
+        """
+        after, member, end = *_range_start(start_time), _clamped(end_time)
+        start = after
+        while True:
+            reply = self._scripts.state_invocations_page(
+                start_us=start, after_us=after, after_member=member, end_us=end, count=batch_size
+            )
+            if not reply.values:
+                return
+            time, member, ids = reply.values
+            after = int(time)
+            if ids:
+                yield [InvocationId(to_text(id_)) for id_ in ids]
+
+    # Results and exceptions
+
+    def _set_result(self, invocation_id: InvocationId, serialized_result: str) -> None:
+        self._scripts.state_set_result(
+            invocation_id=invocation_id, serialized=to_bytes(serialized_result)
+        )
+
+    def _get_result(self, invocation_id: InvocationId) -> str:
+        """Return the serialized result.
+
+        Raises:
+            KeyError: If none is stored.
+        """
+        reply = self._scripts.state_get_result(invocation_id=invocation_id)
+        if reply.tag == "NONE":
+            raise KeyError(f"no result is stored for invocation {invocation_id}")
+        return to_text(reply.values[0])
+
+    def _set_exception(self, invocation_id: InvocationId, serialized_exception: str) -> None:
+        self._scripts.state_set_exception(
+            invocation_id=invocation_id, serialized=to_bytes(serialized_exception)
+        )
+
+    def _get_exception(self, invocation_id: InvocationId) -> str:
+        """Return the serialized exception.
+
+        Raises:
+            KeyError: If none is stored.
+        """
+        reply = self._scripts.state_get_exception(invocation_id=invocation_id)
+        if reply.tag == "NONE":
+            raise KeyError(f"no exception is stored for invocation {invocation_id}")
+        return to_text(reply.values[0])
+
+    # Workflows
+
+    def set_workflow_data(
+        self, workflow_identity: WorkflowIdentity, key: str, value: Any
+    ) -> None:
+        """Store a value under a key of a workflow; the last write wins."""
+        self._scripts.state_set_workflow_data(
+            field=pack(workflow_identity.workflow_id, key), serialized=self._serialize(value)
+        )
+
+    def get_workflow_data(
+        self, workflow_identity: WorkflowIdentity, key: str, default: Any = None
+    ) -> Any:
+        """Return what is stored under a key of a workflow, None included, or else `default`."""
+        reply = self._scripts.state_get_workflow_data(
+            field=pack(workflow_identity.workflow_id, key)
+        )
+        return default if reply.tag == "NONE" else self._deserialize(reply.values[0])
+
+    def set_workflow_deterministic_value(
+        self, workflow_identity: WorkflowIdentity, key: str, value: Any
+    ) -> Any:
+        """Store a value unless there is one, and return the one that stands.
+
+        The first write wins: racing workers and later replays all go on with its value.
+        """
+        reply = self._scripts.state_set_workflow_value(
+            field=pack(workflow_identity.workflow_id, key), serialized=self._serialize(value)
+        )
+        return self._deserialize(reply.values[0])
+
+    def get_workflow_deterministic_value(
+        self, workflow_identity: WorkflowIdentity, key: str
+    ) -> Any:
+        """Return the value that the first writer stored, or None."""
+        reply = self._scripts.state_get_workflow_value(
+            field=pack(workflow_identity.workflow_id, key)
+        )
+        return None if reply.tag == "NONE" else self._deserialize(reply.values[0])
+
+    def _serialize(self, value: Any) -> bytes:
+        return to_bytes(self.app.client_data_store.serialize(value))
+
+    def _deserialize(self, serialized: bytes) -> Any:
+        return self.app.client_data_store.deserialize(to_text(serialized))
+
+    def store_workflow_run(self, workflow_identity: WorkflowIdentity) -> None:
+        """List a run of a workflow; storing it again changes nothing."""
+        workflow_type = workflow_identity.workflow_type
+        member = pack(
+            "run",
+            workflow_type.module,
+            workflow_type.func_name,
+            workflow_identity.workflow_id,
+            workflow_identity.parent_workflow_id,
+        )
+        self._scripts.state_relate(items=[(member,)])
+
+    def get_all_workflow_types(self) -> Iterator[TaskId]:
+        """Iterate over the types that have runs."""
+        after = b""
+        while True:
+            page: list[bytes] = self._scripts.state_workflow_types_page(
+                after=after, count=_PAGE
+            ).values[0]
+            for packed in page:
+                module, func_name = unpack_text(packed)
+                yield TaskId(module or "", func_name or "")
+            if len(page) < _PAGE:
+                return
+            after = page[-1]
+
+    def get_all_workflow_runs(self) -> Iterator[WorkflowIdentity]:
+        """Iterate over the runs of all workflows."""
+        return self._workflow_runs()
+
+    def get_workflow_runs(self, workflow_type: TaskId) -> Iterator[WorkflowIdentity]:
+        """Iterate over the runs of one type."""
+        return self._workflow_runs(workflow_type.module, workflow_type.func_name)
+
+    def _workflow_runs(self, *workflow_type: str) -> Iterator[WorkflowIdentity]:
+        for _, module, func_name, workflow_id, parent in self._related("run", *workflow_type):
+            yield WorkflowIdentity(
+                InvocationId(workflow_id),
+                TaskId(module, func_name),
+                InvocationId(parent) if parent else None,
+            )
+
+    def store_workflow_sub_invocation(
+        self, parent_workflow_id: InvocationId, sub_invocation_id: InvocationId
+    ) -> None:
+        """List an invocation as running inside a workflow; once more changes nothing."""
+        self._scripts.state_relate(items=[(pack("sub", parent_workflow_id, sub_invocation_id),)])
+
+    def get_workflow_sub_invocations(self, workflow_id: InvocationId) -> Iterator[InvocationId]:
+        """Iterate over the invocations that run inside a workflow, in the order of their ids."""
+        return self._related_ids("sub", workflow_id)
+
+    # Runner contexts
+
+    def store_runner_context(self, runner_context: RunnerContext) -> None:
+        """Store a runner's context and those above it, in one commit, if not done before."""
+        contexts = self._new_contexts(runner_context)
+        if contexts:
+            self._store_contexts(contexts)
+            self._remember(contexts)
+
+    def _store_runner_context(self, runner_context: RunnerContext) -> None:
+        self._store_contexts([runner_context])
+
+    def _store_contexts(self, contexts: Iterable[RunnerContext]) -> None:
+        self._scripts.state_store_runner_contexts(
+            items=[(context.runner_id, to_bytes(context.to_json())) for context in contexts]
+        )
+
+    def _new_contexts(self, runner_context: RunnerContext | None) -> list[RunnerContext]:
+        """Return the context and those above it that this process has not stored yet."""
+        found = []
+        while runner_context is not None:
+            if runner_context.runner_id not in self._runner_context_cache:
+                found.append(runner_context)
+            runner_context = runner_context.parent_ctx
+        return found
+
+    def _remember(self, contexts: Iterable[RunnerContext]) -> None:
+        """Note contexts as stored: only after the commit that stored them."""
+        self._runner_context_cache.update((context.runner_id, context) for context in contexts)
+
+    def _get_runner_context(self, runner_id: str) -> RunnerContext | None:
+        """Return the context of a runner, or None if it is not stored."""
+        return next(iter(self._get_runner_contexts([runner_id])), None)
+
+    def _get_runner_contexts(self, runner_ids: list[str]) -> list[RunnerContext]:
+        """Return the contexts of those runners that are stored."""
+        return [
+            RunnerContext.from_json(to_text(context))
+            for batch in batches([(runner_id,) for runner_id in runner_ids], lambda row: len(row[0]))
+            for context in self._scripts.state_get_runner_contexts(items=batch).values[0]
+        ]
+
+    def get_matching_runner_contexts(self, partial_id: str) -> Iterator[RunnerContext]:
+        """Iterate over the contexts of the runners whose id contains a text, taken literally."""
+        cursor = "0"
+        seen: set[bytes] = set()
+        while True:
+            reply = self._scripts.state_match_runner_contexts(
+                cursor=cursor, part=partial_id, count=_PAGE
+            )
+            for runner_id, context in reply.values[1]:
+                if runner_id not in seen:
+                    seen.add(runner_id)
+                    yield RunnerContext.from_json(to_text(context))
+            cursor = reply.values[0].decode()
+            if cursor == "0":
+                return
+
+    # Discovery
+
+    def store_app_info(self, app_info: AppInfo) -> None:
+        """List the app, so that a monitor finds it."""
+        self._scripts.app_store_info(
+            app_id=app_info.app_id, info=to_bytes(app_info.to_json())
+        )
+
+    def get_app_info(self) -> AppInfo:
+        """Return what is listed of this app.
+
+        Raises:
+            ValueError: If it is not listed.
+        """
+        reply = self._scripts.app_get_info(app_id=self.app.app_id)
+        if reply.tag == "NONE":
+            raise ValueError(f"no app {self.app.app_id!r} on {self._connection.settings.address}")
+        return AppInfo.from_json(to_text(reply.values[0]))
+
+    @staticmethod
+    def discover_app_infos() -> dict[str, AppInfo]:
+        """Return all apps on the server that this process is configured for.
+
+        That is the server of the backend that the process made last or, if it made none, the one
+        that the environment and the configuration files name.
+        """
+        settings = RedisStateBackend._latest or Settings.from_conf(ConfigStateBackendRedis())
+        scripts = Scripts(connection_to(settings), "discovery", library())
+        infos: dict[str, AppInfo] = {}
+        cursor = "0"
+        while True:
+            page, fields = scripts.app_infos_page(cursor=cursor, count=_PAGE).values
+            for app_id, info in zip(fields[::2], fields[1::2], strict=True):
+                infos[to_text(app_id)] = AppInfo.from_json(to_text(info))
+            cursor = page.decode()
+            if cursor == "0":
+                return infos
+
+    @staticmethod
+    def get_all_app_infos() -> dict[str, AppInfo]:
+        """Return the same as :meth:`discover_app_infos`."""
+        return RedisStateBackend.discover_app_infos()
+
+
+# Records: what `lua/keys.toml` says of `invocations` and `history`.
+
+
+def _invocation_record(dto: InvocationDTO) -> bytes:
+    call, workflow = dto.call_id, dto.workflow
+    return pack(
+        call.task_id.module,
+        call.task_id.func_name,
+        call.args_id,
+        dto.parent_invocation_id,
+        dto.parent_event_id,
+        workflow.workflow_id if workflow else None,
+        workflow.workflow_type.module if workflow else None,
+        workflow.workflow_type.func_name if workflow else None,
+        workflow.parent_workflow_id if workflow else None,
+    )
+
+
+def _invocation_dto(invocation_id: InvocationId, record: bytes) -> InvocationDTO:
+    (
+        module, func_name, args_id, parent, event, workflow_id, workflow_module, workflow_func,
+        parent_workflow,
+    ) = unpack_text(record)  # fmt: skip
+    workflow = None
+    if workflow_id is not None:
+        workflow = WorkflowIdentity(
+            InvocationId(workflow_id),
+            TaskId(workflow_module or "", workflow_func or ""),
+            None if parent_workflow is None else InvocationId(parent_workflow),
+        )
+    return InvocationDTO(
+        invocation_id=invocation_id,
+        call_id=CallId(TaskId(module or "", func_name or ""), args_id or ""),
+        workflow=workflow,
+        parent_invocation_id=None if parent is None else InvocationId(parent),
+        parent_event_id=event,
+    )
+
+
+def _first_record(
+    invocation: DistributedInvocation[Params, Result],
+    status_record: InvocationStatusRecord,
+    runner_context: RunnerContext,
+) -> InvocationHistory:
+    """Return the record that pynenc writes of a batch; a registration names its parent."""
+    registered = status_record.status == InvocationStatus.REGISTERED
+    return InvocationHistory(
+        invocation_id=invocation.invocation_id,
+        status_record=status_record,
+        runner_context_id=runner_context.runner_id,
+        registered_by_inv_id=invocation.parent_invocation_id if registered else None,
+    )
+
+
+def _history_record(history: InvocationHistory) -> bytes:
+    status = history.status_record
+    return pack(
+        _microseconds(history.timestamp),
+        status.status.value,
+        status.runner_id,
+        _microseconds(status.timestamp),
+        history.runner_context_id,
+        history.registered_by_inv_id,
+    )
+
+
+def _history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
+    time, status, owner, status_time, runner_context_id, registered_by = unpack_text(record)
+    history = InvocationHistory(
+        invocation_id=invocation_id,
+        status_record=InvocationStatusRecord(
+            InvocationStatus(status), owner, _datetime(int(status_time or 0))
+        ),
+        runner_context_id=runner_context_id or "",
+        registered_by_inv_id=registered_by,
+    )
+    history._timestamp = _datetime(int(time or 0))  # noqa: SLF001 - pynenc gives no other way
+    return history
+
+
+def _packed_contexts(contexts: Iterable[RunnerContext]) -> bytes:
+    return pack(*(part for context in contexts for part in (context.runner_id, context.to_json())))
+
+
+# Times
+
+
+def _microseconds(time: datetime) -> int:
+    """Return µs since 1970; as in pynenc, a time without zone is UTC."""
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MICROSECOND
+
+
+def _datetime(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def _clamped(time: datetime) -> int:
+    """Return µs for a bound of a range; beyond ±2^53 (the year 2255) there are no records."""
+    return max(-MAX_INTEGER, min(MAX_INTEGER, _microseconds(time)))
+
+
+def _range_start(time: datetime) -> tuple[int, bytes]:
+    return _clamped(time), b""
