@@ -1,6 +1,7 @@
 #!lua flags=no-writes
---- Read one page of the apps on this server, with the cursor of the next page ("0" after the last).
---- As HSCAN's, a page may repeat what an earlier one held.
+--- Read one page of the apps on this server.
+--- Replies with the cursor of the next page, "0" after the last. As HSCAN's, a page may repeat what
+--- an earlier one held.
 -- @version 1
 -- @key apps
 -- @arg cursor str

@@ -2,7 +2,7 @@
 --[[% use "lib/unpack.lua" %]]
 -- Append a history record (bytes) of time `at_us` to an invocation. A record that is there
 -- already came from a call whose reply was lost: it is not added again.
-local function add_history(history, history_times, invocation_id, record, at_us)
+local function add_history(invocation_id, record, at_us)
   local records = redis.call("HGET", history, invocation_id) or ""
   local position, count = 1, 0
   while position <= #records do

@@ -12,7 +12,7 @@ end
 -- The rank in `history_times` from which a page goes on: behind (at_us, member), which need not
 -- exist any more. Members of one microsecond are in lexical order, so their place is found by
 -- halving instead of reading them all: a batch may have put 100,000 there.
-local function history_after(history_times, at_us, member)
+local function history_after(at_us, member)
   local low = redis.call("ZCOUNT", history_times, "-inf", "(" .. at_us)
   local high = redis.call("ZCOUNT", history_times, "-inf", at_us)
   while low < high do

@@ -13,9 +13,9 @@
 --[[% use "lib/add_history.lua" %]]
 --[[% use "lib/add_runner_contexts.lua" %]]
 start_writing()
-add_runner_contexts(runner_contexts, contexts)
+add_runner_contexts(contexts)
 for i = 1, item_count do
   local invocation_id, record, at_us = item(i)
-  add_history(history, history_times, invocation_id, record, at_us)
+  add_history(invocation_id, record, at_us)
 end
 return { "OK" }

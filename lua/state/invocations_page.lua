@@ -1,6 +1,7 @@
 #!lua flags=no-writes
---- Read one page of the distinct invocations that have history in a time range, by their first
---- record in it, with the time and member that the next page goes on behind.
+--- Read one page of the distinct invocations that have history in a time range.
+--- They come in the order of their first record in it, with the time and member that the next page
+--- goes on behind.
 -- @version 1
 -- @key history_times
 -- @key history
@@ -31,8 +32,7 @@ local function is_first(records, record, at_us)
 end
 
 local ids, last = {}, nil
-local page = history_page(history_times, history, after_us, after_member, end_us, count)
-for _, entry in ipairs(page) do
+for _, entry in ipairs(history_page()) do
   local at_us, _, invocation_id, record, records = unpack(entry)
   if record and is_first(records, record, at_us) then
     ids[#ids + 1] = invocation_id

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
---- Read one page of the index: the members that begin with `prefix`, in lexical order, behind the
---- member `after` (empty for the first page).
+--- Read one page of the index: the members that begin with a prefix.
+--- They come in lexical order, behind the member `after` (empty for the first page).
 -- @version 1
 -- @key index
 -- @arg prefix bytes

@@ -1,6 +1,7 @@
 #!lua
---- Store a deterministic value of a workflow unless there is one, and answer with the one that
---- stands: every racing worker and every replay reads what the first writer stored.
+--- Store a deterministic value of a workflow unless there is one.
+--- Replies with the one that stands: every racing worker and every replay reads what the first
+--- writer stored.
 -- @version 1
 -- @key workflow_values
 -- @arg field bytes

@@ -1,6 +1,6 @@
 #!lua
---- Insert or update invocations with their arguments and indexes and, where one is given, with a
---- history record: a batch is one commit.
+--- Insert or update invocations with their arguments and indexes.
+--- A history record comes with each item that has one. A batch is one commit.
 -- @version 1
 -- @key invocations
 -- @key arguments
@@ -34,7 +34,7 @@ local function put(invocation_id, record)
 end
 
 start_writing()
-add_runner_contexts(runner_contexts, contexts)
+add_runner_contexts(contexts)
 for i = 1, item_count do
   local invocation_id, record, serialized_arguments, history_record, history_us = item(i)
   put(invocation_id, record)
@@ -44,7 +44,7 @@ for i = 1, item_count do
     redis.call("HSET", arguments, invocation_id, serialized_arguments)
   end
   if history_record ~= "" then
-    add_history(history, history_times, invocation_id, history_record, history_us)
+    add_history(invocation_id, history_record, history_us)
   end
 end
 return { "OK" }

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
---- Read one page of the workflow types that have runs, as packed (module, function), behind the
---- type `after` (empty for the first page).
+--- Read one page of the workflow types that have runs.
+--- They are packed (module, function), behind the type `after` (empty for the first page).
 -- @version 1
 -- @key index
 -- @arg after bytes

@@ -27,9 +27,7 @@ class RedisBuilderPlugin:
         builder_cls.register_plugin_method("redis_embedded", redis_embedded)
 
 
-def redis(
-    builder: PynencBuilder, url: str | None = None, db: int | None = None
-) -> PynencBuilder:
+def redis(builder: PynencBuilder, url: str | None = None, db: int | None = None) -> PynencBuilder:
     """Keep the app's state in Redis or Valkey.
 
     Args:

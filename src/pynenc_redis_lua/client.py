@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +18,8 @@ from pynenc_redis_lua import embedded
 from pynenc_redis_lua.errors import ConfigurationError, ServerUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pynenc_redis_lua.conf import ConfigRedis
 
 EMBEDDED_SCHEME = "embedded"
@@ -156,9 +157,7 @@ def _make_client(settings: Settings) -> Redis | RedisCluster:
         if options.pop("connection_class", None) is SSLConnection:
             options["ssl"] = True
         return RedisCluster(max_connections=settings.max_connections, **options)
-    pool = BlockingConnectionPool(
-        max_connections=settings.max_connections, timeout=None, **options
-    )
+    pool = BlockingConnectionPool(max_connections=settings.max_connections, timeout=None, **options)
     return Redis(connection_pool=pool)
 
 

@@ -15,8 +15,8 @@ class ConfigRedis(ConfigPynencBase):
     """The connection to Redis or Valkey; the same fields as the older `pynenc-redis`.
 
     Attributes:
-        redis_url: ``redis://``, ``rediss://`` (TLS), ``unix://`` or ``embedded://<folder>``. What the
-            URL says wins over the single fields; what it leaves out is taken from them.
+        redis_url: ``redis://``, ``rediss://`` (TLS), ``unix://`` or ``embedded://<folder>``. What
+            the URL says wins over the single fields; what it leaves out is taken from them.
         redis_host: Host name.
         redis_port: TCP port.
         redis_db: Database number; a cluster has only 0.

@@ -189,7 +189,10 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         status_record: InvocationStatusRecord,
         runner_context: RunnerContext,
     ) -> None:
-        """Append a record to each invocation and store the runner's context; one commit per 1,000."""
+        """Append a record to each invocation and store the runner's context.
+
+        One commit per 1,000 invocations.
+        """
         records = [
             (invocation.invocation_id, _first_record(invocation, status_record, runner_context))
             for invocation in invocations
@@ -240,7 +243,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
     def iter_history_in_timerange(
         self, start_time: datetime, end_time: datetime, batch_size: int = 100
     ) -> Iterator[list[InvocationHistory]]:
-        """Iterate over the records of all invocations from `start_time` to `end_time`, oldest first.
+        """Iterate over the records of all invocations in a time range, oldest first.
 
         Memory and the cost of a page do not depend on how many records there are; records that are
         added meanwhile move no page.
@@ -314,9 +317,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
 
     # Workflows
 
-    def set_workflow_data(
-        self, workflow_identity: WorkflowIdentity, key: str, value: Any
-    ) -> None:
+    def set_workflow_data(self, workflow_identity: WorkflowIdentity, key: str, value: Any) -> None:
         """Store a value under a key of a workflow; the last write wins."""
         self._scripts.state_set_workflow_data(
             field=pack(workflow_identity.workflow_id, key), serialized=self._serialize(value)
@@ -448,7 +449,9 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         """Return the contexts of those runners that are stored."""
         return [
             RunnerContext.from_json(to_text(context))
-            for batch in batches([(runner_id,) for runner_id in runner_ids], lambda row: len(row[0]))
+            for batch in batches(
+                [(runner_id,) for runner_id in runner_ids], lambda row: len(row[0])
+            )
             for context in self._scripts.state_get_runner_contexts(items=batch).values[0]
         ]
 
@@ -472,9 +475,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
 
     def store_app_info(self, app_info: AppInfo) -> None:
         """List the app, so that a monitor finds it."""
-        self._scripts.app_store_info(
-            app_id=app_info.app_id, info=to_bytes(app_info.to_json())
-        )
+        self._scripts.app_store_info(app_id=app_info.app_id, info=to_bytes(app_info.to_json()))
 
     def get_app_info(self) -> AppInfo:
         """Return what is listed of this app.
@@ -583,7 +584,7 @@ def _history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
     history = InvocationHistory(
         invocation_id=invocation_id,
         status_record=InvocationStatusRecord(
-            InvocationStatus(status), owner, _datetime(int(status_time or 0))
+            InvocationStatus(status or ""), owner, _datetime(int(status_time or 0))
         ),
         runner_context_id=runner_context_id or "",
         registered_by_inv_id=registered_by,

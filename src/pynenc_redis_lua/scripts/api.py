@@ -26,10 +26,10 @@ class Scripts(ScriptRunner):
         return self.call("app/get_info", app_id=app_id)
 
     def app_infos_page(self, *, cursor: str, count: int) -> Reply:
-        """Read one page of the apps on this server, with the cursor of the next page ("0" after the
-        last).
+        """Read one page of the apps on this server.
 
-        As HSCAN's, a page may repeat what an earlier one held.
+        Replies with the cursor of the next page, "0" after the last. As HSCAN's, a page may repeat
+        what an earlier one held.
 
         Replies: PAGE cursor fields.
         Cost: O(count).
@@ -115,33 +115,45 @@ class Scripts(ScriptRunner):
     def state_history_page(
         self, *, after_us: int, after_member: bytes, end_us: int, count: int
     ) -> Reply:
-        """Read one page of the history of all invocations, oldest first, with the time and member
-        that the next page goes on behind.
+        """Read one page of the history of all invocations, oldest first.
+
+        Replies with the time and member that the next page goes on behind.
 
         Replies: PAGE time member entries.
         Cost: O(log² N + count).
         """
         return self.call(
-            "state/history_page", after_us=after_us, after_member=after_member, end_us=end_us, count=count
+            "state/history_page",
+            after_us=after_us,
+            after_member=after_member,
+            end_us=end_us,
+            count=count,
         )
 
     def state_invocations_page(
         self, *, start_us: int, after_us: int, after_member: bytes, end_us: int, count: int
     ) -> Reply:
-        """Read one page of the distinct invocations that have history in a time range, by their
-        first record in it, with the time and member that the next page goes on behind.
+        """Read one page of the distinct invocations that have history in a time range.
+
+        They come in the order of their first record in it, with the time and member that the next
+        page goes on behind.
 
         Replies: PAGE time member invocation_ids.
         Cost: O(log² N + count), and the length of the histories.
         """
         return self.call(
-            "state/invocations_page", start_us=start_us, after_us=after_us, after_member=after_member, end_us=end_us, count=count
+            "state/invocations_page",
+            start_us=start_us,
+            after_us=after_us,
+            after_member=after_member,
+            end_us=end_us,
+            count=count,
         )
 
     def state_match_runner_contexts(self, *, cursor: str, part: str, count: int) -> Reply:
-        """Read one page of the contexts of the runners whose id contains a text, taken literally,
-        with the cursor of the next page ("0" after the last).
+        """Read one page of the contexts of the runners whose id contains a text.
 
+        The text is taken literally. Replies with the cursor of the next page, "0" after the last.
         As HSCAN's, a page may repeat what an earlier one held.
 
         Replies: PAGE cursor pairs.
@@ -167,8 +179,9 @@ class Scripts(ScriptRunner):
         return self.call("state/relate", items=items)
 
     def state_related_page(self, *, prefix: bytes, after: bytes, count: int) -> Reply:
-        """Read one page of the index: the members that begin with `prefix`, in lexical order,
-        behind the member `after` (empty for the first page).
+        """Read one page of the index: the members that begin with a prefix.
+
+        They come in lexical order, behind the member `after` (empty for the first page).
 
         Replies: PAGE members.
         Cost: O(log N + count).
@@ -200,8 +213,10 @@ class Scripts(ScriptRunner):
         return self.call("state/set_workflow_data", field=field, serialized=serialized)
 
     def state_set_workflow_value(self, *, field: bytes, serialized: bytes) -> Reply:
-        """Store a deterministic value of a workflow unless there is one, and answer with the one
-        that stands: every racing worker and every replay reads what the first writer stored.
+        """Store a deterministic value of a workflow unless there is one.
+
+        Replies with the one that stands: every racing worker and every replay reads what the first
+        writer stored.
 
         Replies: STORED serialized.
         Cost: O(1).
@@ -220,8 +235,9 @@ class Scripts(ScriptRunner):
     def state_upsert_invocations(
         self, *, contexts: bytes, items: Sequence[tuple[str, bytes, bytes, bytes, int]]
     ) -> Reply:
-        """Insert or update invocations with their arguments and indexes and, where one is given,
-        with a history record: a batch is one commit.
+        """Insert or update invocations with their arguments and indexes.
+
+        A history record comes with each item that has one. A batch is one commit.
 
         Items: (invocation_id, record, serialized_arguments, history_record, history_us).
         Replies: OK.
@@ -230,8 +246,9 @@ class Scripts(ScriptRunner):
         return self.call("state/upsert_invocations", contexts=contexts, items=items)
 
     def state_workflow_types_page(self, *, after: bytes, count: int) -> Reply:
-        """Read one page of the workflow types that have runs, as packed (module, function), behind
-        the type `after` (empty for the first page).
+        """Read one page of the workflow types that have runs.
+
+        They are packed (module, function), behind the type `after` (empty for the first page).
 
         Replies: PAGE types.
         Cost: O(count log N), however many runs each type has.

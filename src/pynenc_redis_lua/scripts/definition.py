@@ -32,14 +32,10 @@ if TYPE_CHECKING:
 
 ARGUMENT_TYPES = frozenset({"id", "str", "bytes", "int", "us"})
 NUMBER_TYPES = frozenset({"int"})
-BARE_TABLE = re.compile(r"\b(?:KEYS|ARGV)\b")
 
 _TAG = re.compile(r"--\s*@(\w+)\s*(.*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
-_FAIL = re.compile(r"\bfail\(\s*\"([A-Z_]+)\"")
-_COMMENT = re.compile(r"--.*")
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 # What the opening of every script defines; a declaration by one of these names would hide it.
 _RESERVED = frozenset({"fail", "item", "item_count", "start_writing", "redis", "schema_found"})
 
@@ -73,6 +69,7 @@ class Definition:
         keys: Keys in the order of KEYS; a writing script has ``schema`` first.
         arguments: Arguments in the order of ARGV.
         items: Columns of the items that follow the arguments; empty if it takes none.
+        header_lines: Line of each key, argument and item in the file, by name.
         returns: Tag of each expected reply, with the words that describe its values.
         errors: Codes it refuses with.
         cost: Its complexity.
@@ -88,6 +85,7 @@ class Definition:
     keys: tuple[KeyUse, ...]
     arguments: tuple[Argument, ...]
     items: tuple[Argument, ...]
+    header_lines: dict[str, int]
     returns: dict[str, str]
     errors: tuple[str, ...]
     cost: str
@@ -127,7 +125,7 @@ class _Parser:
         arguments = tuple(self._typed("arg"))
         items = tuple(self._typed("item"))
         keys = self._keys(arguments, read_only=read_only)
-        definition = Definition(
+        return Definition(
             name=self.name,
             path=self.path,
             summary=" ".join(self.summary),
@@ -136,15 +134,13 @@ class _Parser:
             keys=keys,
             arguments=arguments,
             items=items,
+            header_lines=self._header_lines(),
             returns=self._returns(),
             errors=tuple(self._text("errors", required=False).split()),
             cost=self._text("cost"),
             body_line=body_line,
             body=tuple(self.lines[body_line - 1 :]),
         )
-        self._check_names(definition)
-        self._check_body(definition)
-        return definition
 
     def _shebang(self) -> bool:
         first = self.lines[0] if self.lines else ""
@@ -235,55 +231,13 @@ class _Parser:
             tags[found[1]] = found[2].strip()
         return tags
 
-    def _check_names(self, definition: Definition) -> None:
-        seen: set[str] = set(_RESERVED)
+    def _header_lines(self) -> dict[str, int]:
+        lines: dict[str, int] = {}
         for number, tag, text in self.tags:
             if tag not in {"key", "arg", "item"}:
                 continue
             name = re.split(r"[\s<]", text, maxsplit=1)[0]
-            if name in seen:
+            if name in lines or name in _RESERVED:
                 raise self.error(number, f"@{tag} {name}: the name is taken")
-            seen.add(name)
-        if not definition.returns:
-            raise self.error(2, "missing @returns")
-
-    def _check_body(self, definition: Definition) -> None:
-        code = [_COMMENT.sub("", line) for line in definition.body]
-        text = "\n".join(_STRING.sub('""', line) for line in code)
-        declared = {key.name for key in definition.keys} | {a.name for a in definition.arguments}
-        for offset, line in enumerate(code):
-            number = definition.body_line + offset
-            if found := BARE_TABLE.search(line):
-                raise self.error(number, f"bare {found[0]}: use the names that the header declares")
-            for code_used in _FAIL.findall(line):
-                if code_used not in definition.errors:
-                    raise self.error(number, f"fail({code_used!r}) is not declared in @errors")
-            for name in re.findall(r"[a-z][a-z0-9_]*", _STRING.sub('""', line)):
-                if name in self.table.keys and name not in declared and not _local(name, text):
-                    raise self.error(number, f"key {name!r} is used but not declared with @key")
-        self._check_used(definition, text)
-
-    def _check_used(self, definition: Definition, text: str) -> None:
-        implied = {"schema"} if definition.gated else set()
-        implied |= {key.argument for key in definition.keys if key.argument}
-        for number, tag, declaration in self.tags:
-            name = re.split(r"[\s<]", declaration, maxsplit=1)[0]
-            if (
-                tag in {"key", "arg"}
-                and name not in implied
-                and not re.search(rf"\b{name}\b", text)
-            ):
-                raise self.error(number, f"@{tag} {name} is not used")
-        if definition.items and not re.search(r"\bitem\(", text):
-            raise self.error(self._lines("item")[0][0], "@item is declared but item(i) is not used")
-        if definition.gated and not re.search(r"\bstart_writing\(\)", text):
-            raise self.error(
-                definition.body_line,
-                "a script that writes calls start_writing() after its last check and before its"
-                " first write",
-            )
-
-
-def _local(name: str, text: str) -> bool:
-    """Whether the body has a variable or field of its own by that name."""
-    return re.search(rf"(?:\blocal\b[^\n=]*\b|[.:]|\bfunction\b[^\n]*\b){name}\b", text) is not None
+            lines[name] = number
+        return lines

@@ -140,8 +140,7 @@ def _manifest_entry(script: Script) -> dict[str, Any]:
         "sha1": script.rendered.sha1,
         "read_only": definition.read_only,
         "keys": [
-            f"{key.name} <- {key.argument}" if key.argument else key.name
-            for key in definition.keys
+            f"{key.name} <- {key.argument}" if key.argument else key.name for key in definition.keys
         ],
         "args": _typed(definition.arguments),
         "items": _typed(definition.items),
@@ -165,7 +164,9 @@ def _method(definition: Definition) -> str:
         names = ", ".join(column.name for column in definition.items)
         details.insert(0, f"Items: ({names}).")
     text = [
-        _wrapped(f"    def {name}(", ["self", *(["*", *parameters] if parameters else [])], ") -> Reply:"),
+        _wrapped(
+            f"    def {name}(", ["self", *(["*", *parameters] if parameters else [])], ") -> Reply:"
+        ),
         *_docstring(definition.summary, details),
         _wrapped("        return self.call(", [f'"{definition.name}"', *passed], ")"),
         "",
@@ -187,9 +188,12 @@ def _docstring(summary: str, details: list[str]) -> list[str]:
 
 
 def _wrapped(head: str, parts: list[str], tail: str) -> str:
-    """Return a call or signature as the formatter would: on one line, or on three."""
+    """Return a call or signature as the formatter would: on one line, on three, or on many."""
     line = f"{head}{', '.join(parts)}{tail}"
     if len(line) <= _LINE:
         return line
     indent = " " * (len(head) - len(head.lstrip()))
-    return f"{head}\n{indent}    {', '.join(parts)}\n{indent}{tail}"
+    inner = f"{indent}    {', '.join(parts)}"
+    if len(inner) > _LINE:
+        inner = "\n".join(f"{indent}    {part}," for part in parts)
+    return f"{head}\n{inner}\n{indent}{tail}"

@@ -1,8 +1,9 @@
 """From a Lua file to the text that the server runs.
 
 Jinja2 does the rendering, with delimiters that are Lua comments, so that the raw files are valid
-Lua for editors and linters: ``--[[= expression ]]`` and ``--[[% tag %]]``. The one tag of our own is
-``--[[% use "lib/name.lua" %]]``: it includes a snippet the first time it is met and refuses cycles.
+Lua for editors and linters: ``--[[= expression ]]`` and ``--[[% tag %]]``. The one tag of our own
+is ``--[[% use "lib/name.lua" %]]``: it includes a snippet the first time it is met and refuses
+cycles.
 
 Only code enters a template, so that a script's SHA is a function of code alone.
 """
@@ -12,18 +13,14 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jinja2 import Environment, StrictUndefined, TemplateError, nodes
 from jinja2.ext import Extension
 
 from pynenc_redis_lua.errors import ScriptDefinitionError
-from pynenc_redis_lua.scripts.definition import (
-    BARE_TABLE,
-    NUMBER_TYPES,
-    Argument,
-    Definition,
-)
+from pynenc_redis_lua.scripts.check import check
+from pynenc_redis_lua.scripts.definition import NUMBER_TYPES, Argument, Definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +34,13 @@ if TYPE_CHECKING:
 # no Lua source holds this control character.
 _MARK = "\x01"
 _MARKED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}")
+
+
+class Line(NamedTuple):
+    """A line of a rendered script, and the ``file:line`` that it came from."""
+
+    text: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,6 @@ class _Includes:
         if not path.is_file():
             raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: no snippet {name!r}")
         lines = path.read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines, start=1):
-            if found := BARE_TABLE.search(line.partition("--")[0]):
-                raise ScriptDefinitionError(f"{path}:{number}: bare {found[0]} in a snippet")
         return self.render(name, lines, first_line=1)
 
     def render(self, name: str, lines: Iterable[str], *, first_line: int) -> str:
@@ -128,27 +129,23 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
     environment.globals["_use"] = includes.use
     includes.environment = environment
     relative = f"{definition.name}.lua"
-    body = includes.render(relative, definition.body, first_line=definition.body_line)
-    opening = "\n".join(
-        f"{line}{_MARK}{relative}:1{_MARK}" for line in _opening(definition, table)
-    )
-    return _unmark(f"{opening}\n{body}")
+    body = _lines(includes.render(relative, definition.body, first_line=definition.body_line))
+    check(definition, body, table, folder)
+    lines = [Line(text, f"{relative}:1") for text in _opening(definition, table)] + body
+    text = "".join(f"{line.text}\n" for line in lines)
+    sha1 = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    return Rendered(text, sha1, tuple(line.source for line in lines))
 
 
-def _unmark(marked: str) -> Rendered:
-    text: list[str] = []
-    lines: list[str] = []
+def _lines(marked: str) -> list[Line]:
+    lines: list[Line] = []
     for line in marked.split("\n"):
-        places = _MARKED.findall(line)
-        plain = _MARKED.sub("", line)
+        text = _MARKED.sub("", line)
         # A line that held nothing but a tag is gone from the script, but for its line break.
-        if not plain.strip():
-            continue
-        text.append(plain)
-        lines.append(places[0] if places else lines[-1])
-    joined = "\n".join(text) + "\n"
-    sha1 = hashlib.sha1(joined.encode(), usedforsecurity=False).hexdigest()
-    return Rendered(joined, sha1, tuple(lines))
+        if text.strip():
+            places = _MARKED.findall(line)
+            lines.append(Line(text, places[0] if places else lines[-1].source))
+    return lines
 
 
 def _opening(definition: Definition, table: KeyTable) -> list[str]:
@@ -214,12 +211,13 @@ def _guards(definition: Definition, table: KeyTable) -> list[str]:
     Redis does not roll back: a command that meets a key of another type would stop the script in
     the middle of its writes, so every type is looked at before the first.
     """
-    pairs = ", ".join(f'{{{key.name}, "{table.keys[key.name].type}"}}' for key in definition.keys)
     lines = [
-        f"for _, key in ipairs({{{pairs}}}) do",
+        "for _, key in ipairs({",
+        *(f'  {{ {key.name}, "{table.keys[key.name].type}" }},' for key in definition.keys),
+        "}) do",
         '  local held = redis.call("TYPE", key[1]).ok',
         '  if held ~= "none" and held ~= key[2] then',
-        '    return fail("WRONG_TYPE", key[1] .. " holds a " .. held .. " instead of a " .. key[2])',
+        '    return fail("WRONG_TYPE", key[1] .. " holds a " .. held .. ", not a " .. key[2])',
         "  end",
         "end",
     ]

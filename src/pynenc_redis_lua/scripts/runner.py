@@ -22,8 +22,6 @@ from pynenc_redis_lua.keys import app_tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from redis import Redis
-
     from pynenc_redis_lua.client import Connection
     from pynenc_redis_lua.scripts.definition import Argument
     from pynenc_redis_lua.scripts.library import Library, Script
@@ -150,18 +148,14 @@ class ScriptRunner:
         options: dict[str, Any] = {}
         if isinstance(client, RedisCluster):
             options["target_nodes"] = client.get_node_from_key(keys[0])
+        execute: Callable[..., Any] = client.execute_command
         command = (prepared.command, prepared.sha1, len(keys), *keys, *argv)
         try:
-            return client.execute_command(*command, **options)
+            return execute(*command, **options)
         except redis_errors.NoScriptError:
             # The server was restarted or its scripts flushed; nothing has run yet.
-            self._load(client, prepared, options)
-            return client.execute_command(*command, **options)
-
-    def _load(
-        self, client: Redis | RedisCluster, prepared: _Prepared, options: dict[str, Any]
-    ) -> None:
-        client.execute_command("SCRIPT LOAD", prepared.text, **options)
+            execute("SCRIPT LOAD", prepared.text, **options)
+            return execute(*command, **options)
 
     def _refuse_too_large(self, prepared: _Prepared, argv: list[bytes]) -> None:
         """Refuse what the server would cut the connection for."""
@@ -178,8 +172,8 @@ class ScriptRunner:
     def _read_value_limit(self) -> int:
         try:
             reply = self.connection.client.config_get("proto-max-bulk-len")
-            if "proto-max-bulk-len" in reply:
-                return int(reply["proto-max-bulk-len"])
+            if limit := reply.get("proto-max-bulk-len"):
+                return int(limit)
         except redis_errors.RedisError:
             # Managed servers and ACLs forbid CONFIG; then the default is the best guess.
             pass

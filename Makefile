@@ -1,0 +1,35 @@
+# Every target works on a fresh checkout with nothing but a Python >= 3.12: the first one makes .venv.
+
+PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test test-all lint types scripts docs clean
+
+demo: $(INSTALLED)  ## Index the standard library on the embedded server
+	cd examples && ../$(BIN)/python -m stdlib_index
+
+test: $(INSTALLED)  ## All tests, on every server that this machine has
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(INSTALLED)  ## Python, and the scripts as the server gets them
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pynenc_redis_lua.scripts --render build/scripts
+	luacheck -q build/scripts
+
+types: $(INSTALLED)  ## mypy --strict
+	$(BIN)/mypy
+
+scripts: $(INSTALLED)  ## Write what is generated from lua/: manifest.json, api.py, docs/data-model.md
+	$(BIN)/python -m pynenc_redis_lua.scripts
+
+clean:  ## Remove what the other targets made
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.12 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[dev]"
+	touch $@
