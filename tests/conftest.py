@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: a real server, an app id of the test's own, a way to call scripts."""
+"""Fixtures shared by all tests: a real server, an app id of the test's own, its scripts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-import servers
 from pynenc import Pynenc, PynencBuilder
 
+import servers
 from pynenc_redis_lua.client import Connection, Settings
 from pynenc_redis_lua.conf import ConfigRedis
 from pynenc_redis_lua.keys import app_tag, key_table
@@ -77,9 +77,7 @@ def keys_of(connection: Connection, app_id: str) -> list[bytes]:
 
 
 @pytest.fixture
-def make_app(
-    server: Server, tmp_path: Path, app_id: str
-) -> Iterator[Callable[..., Pynenc]]:
+def make_app(server: Server, tmp_path: Path, app_id: str) -> Iterator[Callable[..., Pynenc]]:
     """Make apps with their state on the server and the rest in SQLite; purged afterwards."""
     apps: list[Pynenc] = []
 

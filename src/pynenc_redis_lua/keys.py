@@ -89,6 +89,16 @@ class KeyTable:
                 )
         return cls(schema_version, keys)
 
+    def markdown(self) -> str:
+        """Return the table as `docs/data-model.md` shows it."""
+        lines = [f"Schema version: {self.schema_version}.", ""]
+        for key in self.keys.values():
+            lines += [f"### `{key.pattern}`", "", f"{key.meaning} Type: {key.type}.", ""]
+            cells = {"Field or member": key.field, "Value or score": key.value}
+            lines += [f"- {name}: {text}" for name, text in cells.items() if text]
+            lines += [f"- Removed by the purge of: {key.owner}", ""]
+        return "\n".join(lines)
+
 
 def lua_folder() -> Path:
     """Return the folder of the Lua sources: inside the wheel, or at the top of a checkout."""

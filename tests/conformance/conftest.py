@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from pynenc import Pynenc
 
 # The fixtures that the suite takes from its own conftest.
 from pynenc_tests.conftest import (  # noqa: F401
@@ -21,6 +20,8 @@ from pynenc_tests.conftest import (  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pynenc import Pynenc
 
 
 @pytest.fixture
