@@ -137,6 +137,7 @@ class TestInvocations:
         invocations = [
             DistributedInvocation.isolated(Call(ship, Arguments({"order": i}))) for i in range(300)
         ]
+        backend._upsert_invocations([entry(0)])
         before = commands(backend)
 
         backend.upsert_with_history(
@@ -155,6 +156,7 @@ class TestInvocations:
     def test_a_large_batch_is_cut_into_calls_of_a_thousand(
         self, backend: RedisStateBackend
     ) -> None:
+        backend._upsert_invocations([entry(0, parent="p")])
         before = commands(backend)
 
         backend._upsert_invocations([entry(i, parent="p") for i in range(2_500)])
@@ -267,9 +269,9 @@ class TestHistory:
 
 class TestResults:
     def test_a_missing_value_names_the_invocation(self, backend: RedisStateBackend) -> None:
-        with pytest.raises(KeyError, match="no result .* nobody"):
+        with pytest.raises(KeyError, match=r"no result .* nobody"):
             backend._get_result(InvocationId("nobody"))
-        with pytest.raises(KeyError, match="no exception .* nobody"):
+        with pytest.raises(KeyError, match=r"no exception .* nobody"):
             backend._get_exception(InvocationId("nobody"))
 
     def test_text_of_every_kind_comes_back(self, backend: RedisStateBackend) -> None:
