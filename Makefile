@@ -5,13 +5,16 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 python;
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all lint types scripts docs clean
+.PHONY: demo test test-lowest lint types scripts clean
 
 demo: $(INSTALLED)  ## Index the standard library on the embedded server
 	cd examples && ../$(BIN)/python -m stdlib_index
 
 test: $(INSTALLED)  ## All tests, on every server that this machine has
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-lowest: build/lowest/installed  ## The tests on the oldest dependencies that pyproject.toml allows
+	build/lowest/bin/python -m pytest -n 2 tests/lua tests/calling tests/state
 
 lint: $(INSTALLED)  ## Python, and the scripts as the server gets them
 	$(BIN)/ruff check
@@ -24,6 +27,12 @@ types: $(INSTALLED)  ## mypy --strict
 
 scripts: $(INSTALLED)  ## Write what is generated from lua/: manifest.json, api.py, docs/data-model.md
 	$(BIN)/python -m pynenc_redis_lua.scripts
+
+build/lowest/installed: pyproject.toml
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install -q --disable-pip-version-check -e ".[dev]"
+	build/lowest/bin/python -m pip install -q --disable-pip-version-check "redis[hiredis]==7.0.0" "jinja2==3.1.0"
+	touch $@
 
 clean:  ## Remove what the other targets made
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.conf import ConfigRedis
 
 EMBEDDED_SCHEME = "embedded"
+# Who finds no connection free waits for one; every holder has a socket timeout.
+_WAITING_POOL = partial(BlockingConnectionPool, timeout=None)
 _SCHEMES = ("redis", "rediss", "unix", EMBEDDED_SCHEME)
 
 
@@ -153,12 +156,12 @@ def _make_client(settings: Settings) -> Redis | RedisCluster:
     options["retry"] = Retry(NoBackoff(), 0)
     if settings.embedded_folder is not None:
         options["path"] = embedded.acquire(settings.embedded_folder)
+    options["max_connections"] = settings.max_connections
     if settings.cluster:
         if options.pop("connection_class", None) is SSLConnection:
             options["ssl"] = True
-        return RedisCluster(max_connections=settings.max_connections, **options)
-    pool = BlockingConnectionPool(max_connections=settings.max_connections, timeout=None, **options)
-    return Redis(connection_pool=pool)
+        return RedisCluster(connection_pool_class=_WAITING_POOL, **options)
+    return Redis(connection_pool=_WAITING_POOL(**options))
 
 
 def _check_numbers(conf: ConfigRedis) -> None:

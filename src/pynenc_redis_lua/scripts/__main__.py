@@ -36,7 +36,7 @@ def with_keys(document: str, scripts: Library) -> str:
     """Return a document with the tables of `keys.toml` between its two marks."""
     before, _, rest = document.partition(KEYS_BEGIN)
     _, _, after = rest.partition(KEYS_END)
-    return "".join([before, KEYS_BEGIN, scripts.table.markdown(), KEYS_END, after])
+    return f"{before}{KEYS_BEGIN}{scripts.table.markdown()}{KEYS_END}{after}"
 
 
 def render(scripts: Library, folder: Path) -> None:
