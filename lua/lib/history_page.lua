@@ -15,14 +15,7 @@ local function history_page()
     local place, position = unpack_field(member, 1)
     local invocation_id = unpack_field(member, position)
     local records = redis.call("HGET", history, invocation_id) or ""
-    local record
-    position = 1
-    for _ = 1, tonumber(place) do
-      record, position = unpack_field(records, position)
-      if not record then
-        break
-      end
-    end
+    local record = unpack_field(records, tonumber(place))
     page[#page + 1] = { at_us, member, invocation_id, record, records }
   end
   return page

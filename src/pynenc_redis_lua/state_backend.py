@@ -569,11 +569,12 @@ def _first_record(
 
 def _history_record(history: InvocationHistory) -> bytes:
     status = history.status_record
+    time, status_time = _microseconds(history.timestamp), _microseconds(status.timestamp)
     return pack(
-        _microseconds(history.timestamp),
+        time,
         status.status.value,
         status.runner_id,
-        _microseconds(status.timestamp),
+        status_time if status_time != time else None,
         history.runner_context_id,
         history.registered_by_inv_id,
     )
@@ -584,7 +585,7 @@ def _history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
     history = InvocationHistory(
         invocation_id=invocation_id,
         status_record=InvocationStatusRecord(
-            InvocationStatus(status or ""), owner, _datetime(int(status_time or 0))
+            InvocationStatus(status or ""), owner, _datetime(int(status_time or time or 0))
         ),
         runner_context_id=runner_context_id or "",
         registered_by_inv_id=registered_by,

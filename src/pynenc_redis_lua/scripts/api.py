@@ -208,7 +208,7 @@ class Scripts(ScriptRunner):
         """Store a value under a key of a workflow; the last write wins.
 
         Replies: OK.
-        Cost: O(1).
+        Cost: O(log N).
         """
         return self.call("state/set_workflow_data", field=field, serialized=serialized)
 
@@ -219,7 +219,7 @@ class Scripts(ScriptRunner):
         writer stored.
 
         Replies: STORED serialized.
-        Cost: O(1).
+        Cost: O(log N).
         """
         return self.call("state/set_workflow_value", field=field, serialized=serialized)
 

@@ -1,0 +1,7 @@
+--[[% use "lib/pack.lua" %]]
+-- Append a record (bytes) of time `at_us` (decimal text) to an invocation's history `records`.
+local function append_history(invocation_id, records, record, at_us)
+  redis.call("HSET", history, invocation_id, records .. pack(record))
+  local member = pack(tostring(#records + 1)) .. pack(invocation_id)
+  redis.call("ZADD", history_times, at_us, member)
+end
