@@ -1,10 +1,10 @@
 --[[% use "lib/unpack.lua" %]]
---[[% use "lib/history_after.lua" %]]
+--[[% use "lib/rank_after.lua" %]]
 -- The entries of `history_times` with (after_us, after_member) < (time, member), time <= end_us, at
 -- most `count`, each as { time, member, invocation id, record, all records of the invocation }.
 -- With an empty `after_member`, from `after_us` on. The record is nil where the history has gone.
-local function history_page()
-  local first = history_after(after_us, after_member)
+local function history_page(after_us, after_member, end_us, count)
+  local first = rank_after(history_times, after_us, after_member)
   local found = redis.call("ZRANGE", history_times, first, first + count - 1, "WITHSCORES")
   local page, limit = {}, tonumber(end_us)
   for i = 1, #found, 2 do

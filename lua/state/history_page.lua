@@ -12,7 +12,7 @@
 -- @cost O(log² N + count)
 --[[% use "lib/history_page.lua" %]]
 local entries, last = {}, nil
-for _, entry in ipairs(history_page()) do
+for _, entry in ipairs(history_page(after_us, after_member, end_us, count)) do
   if entry[4] then
     entries[#entries + 1] = { entry[3], entry[4] }
   end

@@ -32,7 +32,7 @@ local function is_first(records, record, at_us)
 end
 
 local ids, last = {}, nil
-for _, entry in ipairs(history_page()) do
+for _, entry in ipairs(history_page(after_us, after_member, end_us, count)) do
   local at_us, _, invocation_id, record, records = unpack(entry)
   if record and is_first(records, record, at_us) then
     ids[#ids + 1] = invocation_id

@@ -16,33 +16,20 @@
 -- @item history_us us
 -- @returns OK
 -- @cost O(n log N) for n items
---[[% use "lib/index_members.lua" %]]
+--[[% use "lib/upsert_invocation.lua" %]]
 --[[% use "lib/add_history.lua" %]]
 --[[% use "lib/add_runner_contexts.lua" %]]
-local function put(invocation_id, record)
-  local known = redis.call("HGET", invocations, invocation_id)
-  if known == record then
-    return
-  end
-  if known then
-    redis.call("ZREM", index, unpack(index_members(invocation_id, known)))
-  end
-  redis.call("HSET", invocations, invocation_id, record)
-  for _, member in ipairs(index_members(invocation_id, record)) do
-    redis.call("ZADD", index, 0, member)
-  end
+local members = {}
+for i = 1, item_count do
+  local invocation_id, record = item(i)
+  members[i] = index_members(invocation_id, record)
 end
 
 start_writing()
 add_runner_contexts(contexts)
 for i = 1, item_count do
   local invocation_id, record, serialized_arguments, history_record, history_us = item(i)
-  put(invocation_id, record)
-  if serialized_arguments == "" then
-    redis.call("HDEL", arguments, invocation_id)
-  else
-    redis.call("HSET", arguments, invocation_id, serialized_arguments)
-  end
+  put_invocation(invocation_id, record, members[i], serialized_arguments)
   if history_record ~= "" then
     add_history(invocation_id, history_record, history_us)
   end

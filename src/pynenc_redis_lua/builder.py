@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pynenc_redis_lua import embedded
+from pynenc_redis_lua.broker import RedisBroker
+from pynenc_redis_lua.client_data_store import RedisClientDataStore
 from pynenc_redis_lua.errors import ConfigurationError
+from pynenc_redis_lua.orchestrator import RedisOrchestrator
 from pynenc_redis_lua.state_backend import RedisStateBackend
 
 if TYPE_CHECKING:
@@ -14,7 +17,12 @@ if TYPE_CHECKING:
 
     from pynenc import PynencBuilder
 
-_COMPONENTS = {"state_backend_cls": RedisStateBackend.__name__}
+_COMPONENTS = {
+    "state_backend_cls": RedisStateBackend.__name__,
+    "orchestrator_cls": RedisOrchestrator.__name__,
+    "broker_cls": RedisBroker.__name__,
+    "client_data_store_cls": RedisClientDataStore.__name__,
+}
 
 
 class RedisBuilderPlugin:

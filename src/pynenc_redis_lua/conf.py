@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from cistell import ConfigField
 from pynenc.conf.config_base import ConfigPynencBase
+from pynenc.conf.config_broker import ConfigBroker
+from pynenc.conf.config_client_data_store import ConfigClientDataStore
+from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_state_backend import ConfigStateBackend
 
 
@@ -48,3 +51,15 @@ class ConfigRedis(ConfigPynencBase):
 
 class ConfigStateBackendRedis(ConfigStateBackend, ConfigRedis):
     """Settings of :class:`~pynenc_redis_lua.state_backend.RedisStateBackend`."""
+
+
+class ConfigOrchestratorRedis(ConfigOrchestrator, ConfigRedis):
+    """Settings of :class:`~pynenc_redis_lua.orchestrator.RedisOrchestrator`."""
+
+
+class ConfigBrokerRedis(ConfigBroker, ConfigRedis):
+    """Settings of :class:`~pynenc_redis_lua.broker.RedisBroker`."""
+
+
+class ConfigClientDataStoreRedis(ConfigClientDataStore, ConfigRedis):
+    """Settings of :class:`~pynenc_redis_lua.client_data_store.RedisClientDataStore`."""

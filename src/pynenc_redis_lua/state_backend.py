@@ -6,17 +6,17 @@ size are iterators that fetch a page at a time.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import threading
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pynenc.app_info import AppInfo
-from pynenc.identifiers.call_id import CallId
+from pynenc.call import LazyCall
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus, InvocationStatusRecord
-from pynenc.models.call_dto import CallDTO
-from pynenc.models.invocation_dto import InvocationDTO
 from pynenc.runner.runner_context import RunnerContext
 from pynenc.state_backend.base_state_backend import BaseStateBackend, InvocationHistory
 from pynenc.types import Params, Result
@@ -25,22 +25,31 @@ from pynenc.workflow.workflow_identity import WorkflowIdentity
 from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack, unpack_text
 from pynenc_redis_lua.conf import ConfigStateBackendRedis
+from pynenc_redis_lua.records import (
+    call_arguments,
+    history_record,
+    invocation_record,
+    packed_contexts,
+    to_dtos,
+    to_history,
+    to_microseconds,
+)
 from pynenc_redis_lua.scripts.api import Scripts
 from pynenc_redis_lua.scripts.library import library
 from pynenc_redis_lua.scripts.runner import MAX_INTEGER, batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from pynenc.app import Pynenc
-    from pynenc.invocation.dist_invocation import DistributedInvocation
+    from pynenc.models.call_dto import CallDTO
+    from pynenc.models.invocation_dto import InvocationDTO
     from redis import Redis
     from redis.cluster import RedisCluster
 
 # Entries of one page of an iterator that lets nobody choose.
 _PAGE = 1_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class RedisStateBackend(BaseStateBackend[Params, Result]):
@@ -59,8 +68,9 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
     def __init__(self, app: Pynenc) -> None:
         super().__init__(app)
         settings = Settings.from_conf(self.conf)
-        self._connection = connection_to(settings)
-        self._scripts = Scripts(self._connection, app.app_id, library())
+        self.connection = connection_to(settings)
+        self._scripts = Scripts(self.connection, app.app_id, library())
+        self._deferring = threading.local()
         RedisStateBackend._latest = settings
 
     @cached_property
@@ -73,7 +83,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
     @property
     def client(self) -> Redis | RedisCluster:
         """The redis-py client of this process; made at first use, replies are bytes."""
-        return self._connection.client
+        return self.connection.client
 
     def purge(self) -> None:
         """Remove all data of the app, at once. The app stays listed for discovery."""
@@ -81,6 +91,24 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         self._runner_context_cache.clear()
 
     # Invocations
+
+    @contextmanager
+    def upserts_deferred(self) -> Iterator[None]:
+        """Leave it to the caller to store the invocations that this thread makes meanwhile.
+
+        An invocation stores itself when it is made; whoever submits it stores it in the commit that
+        registers and queues it, so that a crash can't leave it without the rest.
+        """
+        self._deferring.active = True
+        try:
+            yield
+        finally:
+            self._deferring.active = False
+
+    def upsert_invocations(self, invocations: list[DistributedInvocation[Params, Result]]) -> None:
+        """Store invocations, unless that is deferred."""
+        if not getattr(self._deferring, "active", False):
+            super().upsert_invocations(invocations)
 
     def _upsert_invocations(self, entries: list[tuple[InvocationDTO, CallDTO]]) -> None:
         """Insert or update invocations and their indexes; one commit per 1,000 of them."""
@@ -97,7 +125,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         It stands for `upsert_invocations` followed by `add_histories`, without the window between
         them in which a crash leaves invocations that have no history.
         """
-        contexts = self._new_contexts(runner_context)
+        contexts = self.new_contexts(runner_context)
         self._upsert(
             (
                 (
@@ -107,9 +135,9 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
                 )
                 for invocation in invocations
             ),
-            _packed_contexts(contexts),
+            packed_contexts(contexts),
         )
-        self._remember(contexts)
+        self.remember_contexts(contexts)
 
     def _upsert(
         self,
@@ -119,10 +147,10 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         items = (
             (
                 dto.invocation_id,
-                _invocation_record(dto),
-                pack(*(part for item in call.serialized_arguments.items() for part in item)),
-                _history_record(history) if history else b"",
-                _microseconds(history.timestamp) if history else 0,
+                invocation_record(dto),
+                call_arguments(call),
+                history_record(history) if history else b"",
+                to_microseconds(history.timestamp) if history else 0,
             )
             for dto, call, history in rows
         )
@@ -134,10 +162,14 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         reply = self._scripts.state_get_invocation(invocation_id=invocation_id)
         if reply.tag == "NONE":
             return None
-        record, arguments = reply.values
-        dto = _invocation_dto(invocation_id, record)
-        texts = [text or "" for text in unpack_text(arguments)]
-        return dto, CallDTO(dto.call_id, dict(zip(texts[::2], texts[1::2], strict=True)))
+        return to_dtos(invocation_id, *reply.values)
+
+    def to_invocation(
+        self, invocation_id: bytes, record: bytes, arguments: bytes
+    ) -> DistributedInvocation[Params, Result]:
+        """Return the invocation that a script replied."""
+        dto, call = to_dtos(InvocationId(to_text(invocation_id)), record, arguments)
+        return DistributedInvocation.from_dto(dto, call=LazyCall.from_dto(self.app, call))
 
     def get_child_invocations(self, parent_invocation_id: InvocationId) -> Iterator[InvocationId]:
         """Iterate over the invocations that a parent made, in the order of their ids."""
@@ -225,19 +257,19 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         records: Iterable[tuple[InvocationId, InvocationHistory]],
         runner_context: RunnerContext | None = None,
     ) -> None:
-        contexts = self._new_contexts(runner_context)
+        contexts = self.new_contexts(runner_context)
         items = (
-            (invocation_id, _history_record(history), _microseconds(history.timestamp))
+            (invocation_id, history_record(history), to_microseconds(history.timestamp))
             for invocation_id, history in records
         )
         for batch in batches(items, lambda item: len(item[0]) + len(item[1])):
-            self._scripts.state_add_histories(contexts=_packed_contexts(contexts), items=batch)
-        self._remember(contexts)
+            self._scripts.state_add_histories(contexts=packed_contexts(contexts), items=batch)
+        self.remember_contexts(contexts)
 
     def _get_history(self, invocation_id: InvocationId) -> list[InvocationHistory]:
         """Return the records of an invocation, ordered by time."""
         packed: bytes = self._scripts.state_get_history(invocation_id=invocation_id).values[0]
-        records = [_history(invocation_id, record) for record in unpack(packed) if record]
+        records = [to_history(invocation_id, record) for record in unpack(packed) if record]
         return sorted(records, key=lambda record: record.timestamp)
 
     def iter_history_in_timerange(
@@ -258,7 +290,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             time, member, entries = reply.values
             after = int(time)
             if entries:
-                yield [_history(InvocationId(to_text(id_)), record) for id_, record in entries]
+                yield [to_history(InvocationId(to_text(id_)), record) for id_, record in entries]
 
     def iter_invocations_in_timerange(
         self, start_time: datetime, end_time: datetime, batch_size: int = 100
@@ -415,10 +447,10 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
 
     def store_runner_context(self, runner_context: RunnerContext) -> None:
         """Store a runner's context and those above it, in one commit, if not done before."""
-        contexts = self._new_contexts(runner_context)
+        contexts = self.new_contexts(runner_context)
         if contexts:
             self._store_contexts(contexts)
-            self._remember(contexts)
+            self.remember_contexts(contexts)
 
     def _store_runner_context(self, runner_context: RunnerContext) -> None:
         self._store_contexts([runner_context])
@@ -428,7 +460,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             items=[(context.runner_id, to_bytes(context.to_json())) for context in contexts]
         )
 
-    def _new_contexts(self, runner_context: RunnerContext | None) -> list[RunnerContext]:
+    def new_contexts(self, runner_context: RunnerContext | None) -> list[RunnerContext]:
         """Return the context and those above it that this process has not stored yet."""
         found = []
         while runner_context is not None:
@@ -437,7 +469,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             runner_context = runner_context.parent_ctx
         return found
 
-    def _remember(self, contexts: Iterable[RunnerContext]) -> None:
+    def remember_contexts(self, contexts: Iterable[RunnerContext]) -> None:
         """Note contexts as stored: only after the commit that stored them."""
         self._runner_context_cache.update((context.runner_id, context) for context in contexts)
 
@@ -485,7 +517,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         """
         reply = self._scripts.app_get_info(app_id=self.app.app_id)
         if reply.tag == "NONE":
-            raise ValueError(f"no app {self.app.app_id!r} on {self._connection.settings.address}")
+            raise ValueError(f"no app {self.app.app_id!r} on {self.connection.settings.address}")
         return AppInfo.from_json(to_text(reply.values[0]))
 
     @staticmethod
@@ -513,45 +545,6 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         return RedisStateBackend.discover_app_infos()
 
 
-# Records: what `lua/keys.toml` says of `invocations` and `history`.
-
-
-def _invocation_record(dto: InvocationDTO) -> bytes:
-    call, workflow = dto.call_id, dto.workflow
-    return pack(
-        call.task_id.module,
-        call.task_id.func_name,
-        call.args_id,
-        dto.parent_invocation_id,
-        dto.parent_event_id,
-        workflow.workflow_id if workflow else None,
-        workflow.workflow_type.module if workflow else None,
-        workflow.workflow_type.func_name if workflow else None,
-        workflow.parent_workflow_id if workflow else None,
-    )
-
-
-def _invocation_dto(invocation_id: InvocationId, record: bytes) -> InvocationDTO:
-    (
-        module, func_name, args_id, parent, event, workflow_id, workflow_module, workflow_func,
-        parent_workflow,
-    ) = unpack_text(record)  # fmt: skip
-    workflow = None
-    if workflow_id is not None:
-        workflow = WorkflowIdentity(
-            InvocationId(workflow_id),
-            TaskId(workflow_module or "", workflow_func or ""),
-            None if parent_workflow is None else InvocationId(parent_workflow),
-        )
-    return InvocationDTO(
-        invocation_id=invocation_id,
-        call_id=CallId(TaskId(module or "", func_name or ""), args_id or ""),
-        workflow=workflow,
-        parent_invocation_id=None if parent is None else InvocationId(parent),
-        parent_event_id=event,
-    )
-
-
 def _first_record(
     invocation: DistributedInvocation[Params, Result],
     status_record: InvocationStatusRecord,
@@ -567,53 +560,9 @@ def _first_record(
     )
 
 
-def _history_record(history: InvocationHistory) -> bytes:
-    status = history.status_record
-    time, status_time = _microseconds(history.timestamp), _microseconds(status.timestamp)
-    return pack(
-        time,
-        status.status.value,
-        status.runner_id,
-        status_time if status_time != time else None,
-        history.runner_context_id,
-        history.registered_by_inv_id,
-    )
-
-
-def _history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
-    time, status, owner, status_time, runner_context_id, registered_by = unpack_text(record)
-    history = InvocationHistory(
-        invocation_id=invocation_id,
-        status_record=InvocationStatusRecord(
-            InvocationStatus(status or ""), owner, _datetime(int(status_time or time or 0))
-        ),
-        runner_context_id=runner_context_id or "",
-        registered_by_inv_id=registered_by,
-    )
-    history._timestamp = _datetime(int(time or 0))  # noqa: SLF001 - pynenc gives no other way
-    return history
-
-
-def _packed_contexts(contexts: Iterable[RunnerContext]) -> bytes:
-    return pack(*(part for context in contexts for part in (context.runner_id, context.to_json())))
-
-
-# Times
-
-
-def _microseconds(time: datetime) -> int:
-    """Return µs since 1970; as in pynenc, a time without zone is UTC."""
-    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND
-
-
-def _datetime(microseconds: int) -> datetime:
-    return _EPOCH + microseconds * _MICROSECOND
-
-
 def _clamped(time: datetime) -> int:
     """Return µs for a bound of a range; beyond ±2^53 (the year 2255) there are no records."""
-    return max(-MAX_INTEGER, min(MAX_INTEGER, _microseconds(time)))
+    return max(-MAX_INTEGER, min(MAX_INTEGER, to_microseconds(time)))
 
 
 def _range_start(time: datetime) -> tuple[int, bytes]:

@@ -44,6 +44,601 @@ class Scripts(ScriptRunner):
         """
         return self.call("app/store_info", app_id=app_id, info=info)
 
+    def broker_count(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Count what is in several queues.
+
+        Items: (queue_name).
+        Replies: OK count.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("broker/count", items=items)
+
+    def broker_purge(self, *, queue_name: str) -> Reply:
+        """Remove all queues of the app, and the doorbell of one.
+
+        Replies: OK.
+        Cost: O(1); the memory is freed in the background.
+        """
+        return self.call("broker/purge", queue_name=queue_name)
+
+    def broker_retrieve(self, *, queue_name: str, consumer: str, op: str) -> Reply:
+        """Take the head of a queue.
+
+        Replies: TAKEN invocation_id | EMPTY.
+        Cost: O(log N).
+        """
+        return self.call("broker/retrieve", queue_name=queue_name, consumer=consumer, op=op)
+
+    def broker_route(
+        self,
+        *,
+        queue_name: str,
+        priority: bytes,
+        consumer: str,
+        op: str,
+        items: Sequence[tuple[str]],
+    ) -> Reply:
+        """Put invocations at the end of a queue.
+
+        One that is in a queue already is in it once more. A call that is repeated changes nothing.
+
+        Items: (invocation_id).
+        Replies: OK.
+        Cost: O(n log N) for n items.
+        """
+        return self.call(
+            "broker/route",
+            queue_name=queue_name,
+            priority=priority,
+            consumer=consumer,
+            op=op,
+            items=items,
+        )
+
+    def data_expire(self, *, age_us: int, count: int) -> Reply:
+        """Remove values that nothing has referred to for a time, at most `count` of them.
+
+        Replies with how many entries were looked at.
+
+        Replies: OK looked_at.
+        Cost: O(count log N), and the chunks of large values.
+        """
+        return self.call("data/expire", age_us=age_us, count=count)
+
+    def data_purge(self) -> Reply:
+        """Remove all client data of the app.
+
+        Replies: OK.
+        Cost: O(1); the memory is freed in the background.
+        """
+        return self.call("data/purge")
+
+    def data_renew(self, *, reference: str) -> Reply:
+        """Tell whether a value is stored, to spare sending it again, and keep it if it is.
+
+        Replies: STORED | NONE.
+        Cost: O(log N).
+        """
+        return self.call("data/renew", reference=reference)
+
+    def data_retrieve(self, *, field: bytes) -> Reply:
+        """Read a value, or a later chunk of a large one.
+
+        Replies: FOUND data | NONE.
+        Cost: O(1).
+        """
+        return self.call("data/retrieve", field=field)
+
+    def data_store(self, *, reference: str, data: bytes) -> Reply:
+        """Store a value; one of the same content that is there already stays.
+
+        Nothing refers to it yet: retention spares it for as long as it spares a final invocation.
+
+        Replies: OK.
+        Cost: O(log N).
+        """
+        return self.call("data/store", reference=reference, data=data)
+
+    def data_store_chunk(self, *, field: bytes, data: bytes) -> Reply:
+        """Store a later chunk of a large value; the value is there when its first chunk is.
+
+        Replies: OK.
+        Cost: O(1).
+        """
+        return self.call("data/store_chunk", field=field, data=data)
+
+    def orchestrator_active_runners(self, *, within_us: int) -> Reply:
+        """Read the runners that were heard of within a time, each with its last heartbeat.
+
+        Replies: OK runners.
+        Cost: O(log N + active runners).
+        """
+        return self.call("orchestrator/active_runners", within_us=within_us)
+
+    def orchestrator_blocking_page(self, *, count: int) -> Reply:
+        """Read the oldest invocations that others wait for and that are free to run.
+
+        Replies: OK invocation_ids.
+        Cost: O(log N + count).
+        """
+        return self.call("orchestrator/blocking_page", count=count)
+
+    def orchestrator_claim(
+        self,
+        *,
+        queue_name: str,
+        count: int,
+        awaited_first: int,
+        owner: bytes,
+        context_id: str,
+        contexts: bytes,
+        consumer: str,
+        op: str,
+    ) -> Reply:
+        """Claim up to `count` invocations for a runner.
+
+        Those that others wait for come first, then the head of a queue. Each becomes pending and
+        owned, is recorded, and comes back with its record and arguments. One that running
+        concurrency control holds back goes to the end of its queue or ends, by its task's setting,
+        and is named in the reply. `left` says whether the queue still holds something.
+
+        Replies: OK claimed held_back left.
+        Cost: O(count log N).
+        """
+        return self.call(
+            "orchestrator/claim",
+            queue_name=queue_name,
+            count=count,
+            awaited_first=awaited_first,
+            owner=owner,
+            context_id=context_id,
+            contexts=contexts,
+            consumer=consumer,
+            op=op,
+        )
+
+    def orchestrator_commit_status(
+        self,
+        *,
+        invocation_id: str,
+        status: str,
+        owner: bytes,
+        context_id: str,
+        contexts: bytes,
+        op: str,
+        outcome: str,
+        serialized: bytes,
+    ) -> Reply:
+        """Change the status of an invocation by pynenc's rules and record it.
+
+        A final one comes with a result or an exception (`outcome` says which, empty for none). Who
+        is not the owner is refused before anything is stored. To start an invocation is refused
+        (TAKEN) while another one runs in the slot of its running concurrency control.
+
+        Replies: OK owner time | REFUSED status owner time | TAKEN status owner time | UNKNOWN.
+        Cost: O(log N), and who waits for an invocation that becomes final.
+        """
+        return self.call(
+            "orchestrator/commit_status",
+            invocation_id=invocation_id,
+            status=status,
+            owner=owner,
+            context_id=context_id,
+            contexts=contexts,
+            op=op,
+            outcome=outcome,
+            serialized=serialized,
+        )
+
+    def orchestrator_count(self, *, task: str, items: Sequence[tuple[str]]) -> Reply:
+        """Count the invocations of a task (or of all, if it is empty) in some statuses (or in all).
+
+        Items: (status).
+        Replies: OK count.
+        Cost: O(n log N) for n items; without a task, for each task.
+        """
+        return self.call("orchestrator/count", task=task, items=items)
+
+    def orchestrator_count_retry(self, *, invocation_id: str, op: str) -> Reply:
+        """Count a retry of an invocation.
+
+        Replies: OK | UNKNOWN.
+        Cost: O(1).
+        """
+        return self.call("orchestrator/count_retry", invocation_id=invocation_id, op=op)
+
+    def orchestrator_expire(self, *, age_us: int, count: int) -> Reply:
+        """Remove invocations that have been final for a time, wholly, at most `count` of them.
+
+        Replies with how many were removed.
+
+        Replies: OK removed.
+        Cost: O(count log N), and what each invocation and workflow left.
+        """
+        return self.call("orchestrator/expire", age_us=age_us, count=count)
+
+    def orchestrator_get_status(self, *, invocation_id: str) -> Reply:
+        """Read the status of an invocation.
+
+        Replies: FOUND status owner time retries queue priority | UNKNOWN.
+        Cost: O(1).
+        """
+        return self.call("orchestrator/get_status", invocation_id=invocation_id)
+
+    def orchestrator_heartbeat(
+        self, *, eligible: str, queues: bytes, keeps_queues: int, items: Sequence[tuple[str]]
+    ) -> Reply:
+        """Note that runners are alive, and what they are.
+
+        `queues` is packed; with `keeps_queues` what a runner said before stands.
+
+        Items: (runner_id).
+        Replies: OK.
+        Cost: O(n log N) for n items.
+        """
+        return self.call(
+            "orchestrator/heartbeat",
+            eligible=eligible,
+            queues=queues,
+            keeps_queues=keeps_queues,
+            items=items,
+        )
+
+    def orchestrator_index_arguments(self, *, invocation_id: str, digests: bytes) -> Reply:
+        """Make an invocation findable by the values of its arguments.
+
+        Replies: OK | UNKNOWN.
+        Cost: O(n log N) for n arguments.
+        """
+        return self.call(
+            "orchestrator/index_arguments", invocation_id=invocation_id, digests=digests
+        )
+
+    def orchestrator_matching_page(
+        self, *, prefix: bytes, others: bytes, after: bytes, count: int, items: Sequence[tuple[str]]
+    ) -> Reply:
+        """Read one page of the invocations of a task that have some arguments.
+
+        The members of the index behind `after` that begin with `prefix` are looked at; `others` are
+        the beginnings (packed list) of further members that a match must have, and the items the
+        statuses that it may have (any, if there are none).
+
+        Items: (status).
+        Replies: PAGE invocation_ids last.
+        Cost: O(log N + count).
+        """
+        return self.call(
+            "orchestrator/matching_page",
+            prefix=prefix,
+            others=others,
+            after=after,
+            count=count,
+            items=items,
+        )
+
+    def orchestrator_page(
+        self, *, task: str, offset: int, count: int, items: Sequence[tuple[str]]
+    ) -> Reply:
+        """Read a page of invocations, the newest registration first, behind `offset` of them.
+
+        They are of a task (or of all, if it is empty) and in some statuses (or in all).
+
+        Items: (status).
+        Replies: OK invocation_ids.
+        Cost: O(log N + count), and per task and status O(log N log T) for a deep page.
+        """
+        return self.call("orchestrator/page", task=task, offset=offset, count=count, items=items)
+
+    def orchestrator_purge(self) -> Reply:
+        """Remove all data that the orchestrator keeps of the app.
+
+        Replies: OK.
+        Cost: O(1); the memory is freed in the background.
+        """
+        return self.call("orchestrator/purge")
+
+    def orchestrator_recover(
+        self,
+        *,
+        queue_name: str,
+        context_id: str,
+        contexts: bytes,
+        op: str,
+        pending_us: int,
+        dead_us: int,
+        items: Sequence[tuple[str]],
+    ) -> Reply:
+        """Put invocations that stand still back in their queue, recording each step.
+
+        Each is looked at again: one that moved on since it was found is left alone. Replies with
+        those that were put back.
+
+        Items: (invocation_id).
+        Replies: OK invocation_ids.
+        Cost: O(n log N) for n items.
+        """
+        return self.call(
+            "orchestrator/recover",
+            queue_name=queue_name,
+            context_id=context_id,
+            contexts=contexts,
+            op=op,
+            pending_us=pending_us,
+            dead_us=dead_us,
+            items=items,
+        )
+
+    def orchestrator_register(
+        self,
+        *,
+        owner: bytes,
+        op: str,
+        items: Sequence[tuple[str, str, str, str, bytes, str, str, str, bytes]],
+    ) -> Reply:
+        """Register invocations that are not known yet.
+
+        It is for apps whose state or queue is kept elsewhere. Replies with the time of the first
+        one.
+
+        Items: (invocation_id, task, call_id, queue_name, priority, slot, unique_key, reroutes,
+        digests).
+        Replies: OK time.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("orchestrator/register", owner=owner, op=op, items=items)
+
+    def orchestrator_release(self, *, invocation_id: str) -> Reply:
+        """Remove what is noted of an invocation's waiting and being waited for.
+
+        Replies: OK.
+        Cost: O(n log N) for n waiting invocations.
+        """
+        return self.call("orchestrator/release", invocation_id=invocation_id)
+
+    def orchestrator_reroute(
+        self,
+        *,
+        queue_name: str,
+        priority: bytes,
+        invocation_id: str,
+        owner: bytes,
+        context_id: str,
+        contexts: bytes,
+        op: str,
+    ) -> Reply:
+        """Send an invocation back to its queue.
+
+        Replies: OK owner time | REFUSED status owner time | UNKNOWN.
+        Cost: O(log N).
+        """
+        return self.call(
+            "orchestrator/reroute",
+            queue_name=queue_name,
+            priority=priority,
+            invocation_id=invocation_id,
+            owner=owner,
+            context_id=context_id,
+            contexts=contexts,
+            op=op,
+        )
+
+    def orchestrator_retry(
+        self,
+        *,
+        queue_name: str,
+        priority: bytes,
+        invocation_id: str,
+        owner: bytes,
+        context_id: str,
+        contexts: bytes,
+        op: str,
+    ) -> Reply:
+        """Send an invocation back to its queue after a retriable exception, and count the retry.
+
+        Replies: OK owner time | REFUSED status owner time | UNKNOWN.
+        Cost: O(log N).
+        """
+        return self.call(
+            "orchestrator/retry",
+            queue_name=queue_name,
+            priority=priority,
+            invocation_id=invocation_id,
+            owner=owner,
+            context_id=context_id,
+            contexts=contexts,
+            op=op,
+        )
+
+    def orchestrator_schedule_expiry(self, *, invocation_id: str) -> Reply:
+        """Note an invocation as final from now on, so that retention finds it.
+
+        Replies: OK.
+        Cost: O(log N).
+        """
+        return self.call("orchestrator/schedule_expiry", invocation_id=invocation_id)
+
+    def orchestrator_service_active(self) -> Reply:
+        """Read the execution of an atomic service that is running, if there is one.
+
+        Replies: FOUND id execution | NONE.
+        Cost: O(1).
+        """
+        return self.call("orchestrator/service_active")
+
+    def orchestrator_service_end(
+        self, *, service_id: str, runner_id: str, ended: int, status: str, reason: str
+    ) -> Reply:
+        """Record the end of an atomic service; the first end stands.
+
+        Replies: OK.
+        Cost: O(log N).
+        """
+        return self.call(
+            "orchestrator/service_end",
+            service_id=service_id,
+            runner_id=runner_id,
+            ended=ended,
+            status=status,
+            reason=reason,
+        )
+
+    def orchestrator_service_start(
+        self, *, service_id: str, runner_id: str, start: str, status: str, reason: str, dead_us: int
+    ) -> Reply:
+        """Record the start of an atomic service; only one execution runs at a time.
+
+        Where another one runs, this one is recorded as blocked, with no length. A holder that has
+        not been heard of for `dead_us` is taken over: it is recorded as abandoned.
+
+        Replies: STARTED start | BLOCKED start.
+        Cost: O(log N).
+        """
+        return self.call(
+            "orchestrator/service_start",
+            service_id=service_id,
+            runner_id=runner_id,
+            start=start,
+            status=status,
+            reason=reason,
+            dead_us=dead_us,
+        )
+
+    def orchestrator_services_page(self, *, until_us: int, offset: int, count: int) -> Reply:
+        """Read one page of the executions of atomic services, the newest first.
+
+        They are those that began by a time.
+
+        Replies: PAGE executions.
+        Cost: O(log N + offset + count).
+        """
+        return self.call(
+            "orchestrator/services_page", until_us=until_us, offset=offset, count=count
+        )
+
+    def orchestrator_services_trim(
+        self, *, age_us: int, keep: int, items: Sequence[tuple[str]]
+    ) -> Reply:
+        """Remove old executions of atomic services.
+
+        Those that are running or named in the items stay. What ended before `age_us` ago goes (0
+        for never), and the oldest beyond `keep` (0 for any number). A thousand are looked at in one
+        call.
+
+        Items: (protected_id).
+        Replies: OK removed.
+        Cost: O(log N) for each that is looked at.
+        """
+        return self.call("orchestrator/services_trim", age_us=age_us, keep=keep, items=items)
+
+    def orchestrator_set_status(
+        self, *, invocation_id: str, status: str, owner: bytes, op: str
+    ) -> Reply:
+        """Change the status of an invocation by pynenc's rules.
+
+        It is for apps whose state is kept elsewhere. Replies with what stands: the new record, or
+        the one that refuses the change.
+
+        Replies: OK owner time | REFUSED status owner time | UNKNOWN.
+        Cost: O(log N), and who waits for an invocation that becomes final.
+        """
+        return self.call(
+            "orchestrator/set_status",
+            invocation_id=invocation_id,
+            status=status,
+            owner=owner,
+            op=op,
+        )
+
+    def orchestrator_stale_page(
+        self,
+        *,
+        status: str,
+        after_us: int,
+        after_id: str,
+        pending_us: int,
+        dead_us: int,
+        count: int,
+    ) -> Reply:
+        """Read one page of the invocations that are not final, and which of them stand still.
+
+        With a status, those in it alone. Each comes with its queue and priority. The next page goes
+        on behind (time, id); there is none when no time is given.
+
+        Replies: PAGE stale time id.
+        Cost: O(log² N + count log N).
+        """
+        return self.call(
+            "orchestrator/stale_page",
+            status=status,
+            after_us=after_us,
+            after_id=after_id,
+            pending_us=pending_us,
+            dead_us=dead_us,
+            count=count,
+        )
+
+    def orchestrator_statuses_of(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Read the status of several invocations; false for one that is not known.
+
+        Items: (invocation_id).
+        Replies: OK statuses.
+        Cost: O(n) for n items.
+        """
+        return self.call("orchestrator/statuses_of", items=items)
+
+    def orchestrator_submit(
+        self,
+        *,
+        queue_name: str,
+        priority: bytes,
+        owner: bytes,
+        context_id: str,
+        contexts: bytes,
+        op: str,
+        reuse: int,
+        items: Sequence[tuple[str, bytes, bytes, str, str, str, str, bytes]],
+    ) -> Reply:
+        """Submit invocations: store, register, record and queue them, all in one commit.
+
+        With `reuse`, nothing is stored if an invocation of the same registration concurrency key is
+        registered already: the reply names it.
+
+        Items: (invocation_id, record, serialized_arguments, task, slot, unique_key, reroutes,
+        digests).
+        Replies: OK | EXISTS invocation_id.
+        Cost: O(n log N) for n items.
+        """
+        return self.call(
+            "orchestrator/submit",
+            queue_name=queue_name,
+            priority=priority,
+            owner=owner,
+            context_id=context_id,
+            contexts=contexts,
+            op=op,
+            reuse=reuse,
+            items=items,
+        )
+
+    def orchestrator_task_page(self, *, prefix: bytes, after: bytes, count: int) -> Reply:
+        """Read one page of the invocations of a task, as members of the index behind `after`.
+
+        With a status, those in that status alone.
+
+        Replies: PAGE members.
+        Cost: O(log N + count).
+        """
+        return self.call("orchestrator/task_page", prefix=prefix, after=after, count=count)
+
+    def orchestrator_wait(self, *, waiting_id: str, items: Sequence[tuple[str]]) -> Reply:
+        """Note that an invocation waits for others; those that are final never block it.
+
+        Items: (awaited_id).
+        Replies: OK.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("orchestrator/wait", waiting_id=waiting_id, items=items)
+
     def state_add_histories(
         self, *, contexts: bytes, items: Sequence[tuple[str, bytes, int]]
     ) -> Reply:

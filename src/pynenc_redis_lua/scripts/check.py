@@ -18,7 +18,8 @@ _BARE = re.compile(r"\b(KEYS|ARGV)\b")
 _FAIL = re.compile(r"\bfail\(\s*\"([A-Z_]+)\"")
 _COMMENT = re.compile(r"--.*")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
-_NAME = re.compile(r"(?<![.:\w])[a-z]\w*")
+# Neither a field (`record.queue`) nor one of a table under construction (`queue = …`).
+_NAME = re.compile(r"(?<![.:\w])[a-z]\w*(?!\w|\s*=[^=])")
 
 
 def check(definition: Definition, body: list[Line], table: KeyTable, folder: Path) -> None:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jinja2 import Environment, StrictUndefined, TemplateError, nodes
 from jinja2.ext import Extension
+from pynenc.serializer.constants import ReservedKeys
 
 from pynenc_redis_lua.errors import ScriptDefinitionError
 from pynenc_redis_lua.scripts.check import check
 from pynenc_redis_lua.scripts.definition import NUMBER_TYPES, Argument, Definition
+from pynenc_redis_lua.scripts.status_machine import rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,20 +64,21 @@ class Rendered:
 class _Includes:
     folder: Path
     environment: Environment | None = None
-    done: set[str] = field(default_factory=set)
+    snippets: dict[str, str] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
 
     def use(self, name: str) -> str:
+        """Render a snippet, behind those that it uses itself, unless that was done before."""
         if name in self.open:
             chain = " -> ".join([*self.open, name])
             raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: include cycle: {chain}")
-        if name in self.done:
-            return ""
-        path = self.folder / name
-        if not path.is_file():
-            raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: no snippet {name!r}")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return self.render(name, lines, first_line=1)
+        if name not in self.snippets:
+            path = self.folder / name
+            if not path.is_file():
+                raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: no snippet {name!r}")
+            lines = path.read_text(encoding="utf-8").splitlines()
+            self.snippets[name] = self.render(name, lines, first_line=1)
+        return ""
 
     def render(self, name: str, lines: Iterable[str], *, first_line: int) -> str:
         self.open.append(name)
@@ -92,7 +95,6 @@ class _Includes:
             where = f"{self.folder / name}:{line + first_line - 1}" if line else self.folder / name
             raise ScriptDefinitionError(f"{where}: {error}") from error
         self.open.pop()
-        self.done.add(name)
         return text
 
 
@@ -126,12 +128,24 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
         autoescape=False,  # noqa: S701 - the output is Lua, not HTML
         extensions=[_Use],
     )
-    environment.globals["_use"] = includes.use
+    environment.globals.update(
+        _use=includes.use,
+        status_machine=rules(),
+        client_data_prefix=ReservedKeys.CLIENT_DATA.value,
+    )
     includes.environment = environment
     relative = f"{definition.name}.lua"
     body = _lines(includes.render(relative, definition.body, first_line=definition.body_line))
-    check(definition, body, table, folder)
-    lines = [Line(text, f"{relative}:1") for text in _opening(definition, table)] + body
+    snippets = [line for text in includes.snippets.values() for line in _lines(text)]
+    check(definition, snippets + body, table, folder)
+    # Snippets stand behind the keys, which they use by name, and before the arguments, which they
+    # are given: what a snippet calls its parameters is its own affair.
+    lines = [
+        *(Line(text, f"{relative}:1") for text in _opening(definition)),
+        *snippets,
+        *(Line(text, f"{relative}:1") for text in _arguments(definition, table, body)),
+        *body,
+    ]
     text = "".join(f"{line.text}\n" for line in lines)
     sha1 = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     return Rendered(text, sha1, tuple(line.source for line in lines))
@@ -148,18 +162,21 @@ def _lines(marked: str) -> list[Line]:
     return lines
 
 
-def _opening(definition: Definition, table: KeyTable) -> list[str]:
-    """Return what stands before every body: names, arity, and for writers the guards."""
+def _opening(definition: Definition) -> list[str]:
+    """Return the head of every script: what it is, how it fails, its keys."""
     flags = " flags=no-writes" if definition.read_only else ""
-    lines = [
+    return [
         f"#!lua{flags}",
         f"-- {definition.name} version {definition.version}",
         *_fail(definition),
-        *_names(definition),
+        *(f"local {key.name} = KEYS[{n}]" for n, key in enumerate(definition.keys, start=1)),
     ]
-    if not definition.read_only:
-        lines += _guards(definition, table)
-    return lines
+
+
+def _arguments(definition: Definition, table: KeyTable, body: list[Line]) -> list[str]:
+    """Return what stands right before every body: its arguments and, for writers, the guards."""
+    lines = _names(definition, "\n".join(line.text for line in body))
+    return lines if definition.read_only else lines + _guards(definition, table)
 
 
 def _fail(definition: Definition) -> list[str]:
@@ -181,13 +198,12 @@ def _value(argument: Argument, index: str) -> str:
     return f"tonumber(ARGV[{index}])" if argument.type in NUMBER_TYPES else f"ARGV[{index}]"
 
 
-def _names(definition: Definition) -> list[str]:
+def _names(definition: Definition, body: str) -> list[str]:
+    # What only completes the name of a key needs no local.
     lines = [
-        f"local {key.name} = KEYS[{number}]" for number, key in enumerate(definition.keys, start=1)
-    ]
-    lines += [
         f"local {argument.name} = {_value(argument, str(number))}"
         for number, argument in enumerate(definition.arguments, start=1)
+        if re.search(rf"\b{argument.name}\b", body)
     ]
     if definition.items:
         first, columns = len(definition.arguments), len(definition.items)

@@ -120,6 +120,26 @@ class ScriptRunner:
             self._refuse_too_large(prepared, argv)
         return prepared.decode(self._run(prepared, keys, argv))
 
+    def wait_for_any(self, key: str, names: Sequence[str], timeout: float) -> bool:
+        """Take one entry of a list, waiting for it if there is none.
+
+        Args:
+            key: A list of `keys.toml` with a name in it.
+            names: What may stand for the name.
+            timeout: Seconds to wait, more than 0.
+
+        Returns:
+            Whether there was one; also True when the server was lost meanwhile: the call that
+            follows waits for it.
+        """
+        lists = [self.library.table.keys[key].on_server(self._app_tag, name) for name in names]
+        try:
+            return self.connection.client.blpop(lists, timeout=timeout) is not None
+        except redis_errors.RedisError as error:
+            if _is_transient(error):
+                return True
+            raise
+
     def _run(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
         """Send the call until it is answered or the outage budget is used up."""
         deadline: float | None = None

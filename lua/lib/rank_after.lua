@@ -9,15 +9,15 @@ local function not_after(a, b)
   return #a <= #b
 end
 
--- The rank in `history_times` from which a page goes on: behind (at_us, member), which need not
+-- The rank in a sorted set from which a page goes on: behind (at_us, member), which need not
 -- exist any more. Members of one microsecond are in lexical order, so their place is found by
 -- halving instead of reading them all: a batch may have put 100,000 there.
-local function history_after(at_us, member)
-  local low = redis.call("ZCOUNT", history_times, "-inf", "(" .. at_us)
-  local high = redis.call("ZCOUNT", history_times, "-inf", at_us)
+local function rank_after(key, at_us, member)
+  local low = redis.call("ZCOUNT", key, "-inf", "(" .. at_us)
+  local high = redis.call("ZCOUNT", key, "-inf", at_us)
   while low < high do
     local middle = math.floor((low + high) / 2)
-    if not_after(redis.call("ZRANGE", history_times, middle, middle)[1], member) then
+    if not_after(redis.call("ZRANGE", key, middle, middle)[1], member) then
       low = middle + 1
     else
       high = middle

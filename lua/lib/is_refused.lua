@@ -1,0 +1,17 @@
+--[[% use "lib/status_machine.lua" %]]
+-- Whether pynenc's validate_transition or validate_ownership refuse the change. Owners are packed.
+local function is_refused(record, status, owner)
+  if not machine[status] then
+    return true
+  end
+  if not string.find(machine[record.status].allowed, " " .. status .. " ", 1, true) then
+    return true
+  end
+  if is(status, "overrides") then
+    return false
+  end
+  if is(record.status, "requires") and owner ~= record.owner then
+    return true
+  end
+  return is(status, "acquires") and (owner == ":" or owner == "0:")
+end

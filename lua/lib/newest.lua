@@ -1,0 +1,68 @@
+--[[% use "lib/pack.lua" %]]
+--[[% use "lib/unpack.lua" %]]
+-- The statuses that a task has invocations in: at most as many as there are statuses.
+local function statuses_of_task(name)
+  local prefix, found = pack(name), {}
+  local from, last = "[" .. prefix, "(" .. prefix .. "\255"
+  while true do
+    local member = redis.call("ZRANGE", task_index, from, last, "BYLEX", "LIMIT", 0, 1)[1]
+    if not member then
+      return found
+    end
+    found[#found + 1] = unpack_field(member, #prefix + 1)
+    from = "(" .. prefix .. pack(found[#found]) .. "\255"
+  end
+end
+
+-- Behind its prefix each member of `task_index` has 16 digits of time, then the id.
+local function time_text(time)
+  return string.format("%016.0f", time)
+end
+
+local function count_since(prefixes, time)
+  local count = 0
+  for _, prefix in ipairs(prefixes) do
+    local from = "[" .. prefix .. time_text(time)
+    count = count + redis.call("ZLEXCOUNT", task_index, from, "(" .. prefix .. "\255")
+  end
+  return count
+end
+
+-- The earliest time of which at most `offset` members are as new or newer, found by halving: a deep
+-- page costs as many steps as the times have bits, not as many as it passes over.
+local function time_before(prefixes, offset)
+  local low, high = 0, 2 ^ 52
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if count_since(prefixes, middle) <= offset then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  return low
+end
+
+-- The members of several ranges merged, the newest first, behind `offset` of them.
+local function newest(prefixes, offset, count)
+  local before = time_before(prefixes, offset)
+  local skip = offset - count_since(prefixes, before)
+  local merged = {}
+  for _, prefix in ipairs(prefixes) do
+    local from = "(" .. prefix .. time_text(before)
+    local members = redis.call(
+      "ZRANGE", task_index, from, "[" .. prefix, "BYLEX", "REV", "LIMIT", 0, skip + count
+    )
+    for _, member in ipairs(members) do
+      merged[#merged + 1] = string.sub(member, #prefix + 1)
+    end
+  end
+  table.sort(merged, function(a, b)
+    return a > b
+  end)
+  local ids = {}
+  for i = skip + 1, math.min(skip + count, #merged) do
+    ids[#ids + 1] = string.sub(merged[i], 17)
+  end
+  return ids
+end

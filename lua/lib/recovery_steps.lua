@@ -1,0 +1,30 @@
+--[[% use "lib/status_machine.lua" %]]
+--[[% use "lib/unpack.lua" %]]
+-- Whether a runner is dead: silent for too long, or never heard of. A runner sends a heartbeat
+-- before its first claim.
+local function is_dead(owner, now, dead_us)
+  local heard = owner and redis.call("ZSCORE", heartbeats, owner)
+  return not heard or tonumber(heard) < now - dead_us
+end
+
+-- The statuses that bring an invocation which stands still back to its queue, or nil if it is where
+-- it should be: in a queue, or owned by a live runner.
+local function recovery_steps(invocation_id, record, now, pending_us, dead_us)
+  local status = record.status
+  if is(status, "final") then
+    return nil
+  end
+  if status == "running" or status == "paused" then
+    if not is_dead(unpack_field(record.owner, 1), now, dead_us) then
+      return nil
+    end
+    return { status == "running" and "running_recovery" or "killed", "rerouted" }
+  end
+  if now - tonumber(record.at_us) < pending_us then
+    return nil
+  end
+  if is(status, "available") then
+    return redis.call("HEXISTS", queued, invocation_id) == 0 and {} or nil
+  end
+  return status == "pending" and { "pending_recovery", "rerouted" } or { "rerouted" }
+end

@@ -1,0 +1,8 @@
+#!lua flags=no-writes
+--- Read the oldest invocations that others wait for and that are free to run.
+-- @version 1
+-- @key blocking
+-- @arg count int
+-- @returns OK invocation_ids
+-- @cost O(log N + count)
+return { "OK", redis.call("ZRANGE", blocking, 0, count - 1) }

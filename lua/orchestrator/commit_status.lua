@@ -1,0 +1,58 @@
+#!lua
+--- Change the status of an invocation by pynenc's rules and record it.
+--- A final one comes with a result or an exception (`outcome` says which, empty for none). Who is
+--- not the owner is refused before anything is stored. To start an invocation is refused (TAKEN) while
+--- another one runs in the slot of its running concurrency control.
+-- @version 1
+-- @key statuses
+-- @key open
+-- @key expiring
+-- @key task_index
+-- @key concurrency
+-- @key waits
+-- @key blocking
+-- @key history
+-- @key history_times
+-- @key runner_contexts
+-- @key results
+-- @key exceptions
+-- @key client_data_uses
+-- @arg invocation_id id
+-- @arg status id
+-- @arg owner bytes
+-- @arg context_id str
+-- @arg contexts bytes
+-- @arg op id
+-- @arg outcome str
+-- @arg serialized bytes
+-- @returns OK owner time | REFUSED status owner time | TAKEN status owner time | UNKNOWN
+-- @cost O(log N), and who waits for an invocation that becomes final
+--[[% use "lib/is_refused.lua" %]]
+--[[% use "lib/set_status.lua" %]]
+--[[% use "lib/slot_taken.lua" %]]
+--[[% use "lib/use_client_data.lua" %]]
+--[[% use "lib/record_status.lua" %]]
+--[[% use "lib/add_runner_contexts.lua" %]]
+local record = read_status(invocation_id)
+if not record then
+  return { "UNKNOWN" }
+end
+if record.op ~= op then
+  if is_refused(record, status, owner) then
+    return { "REFUSED", record.status, record.owner, record.at_us }
+  end
+  if status == "running" and slot_taken(record, invocation_id, "running") then
+    return { "TAKEN", record.status, record.owner, record.at_us }
+  end
+  start_writing()
+  add_runner_contexts(contexts)
+  if outcome == "result" then
+    redis.call("HSET", results, invocation_id, serialized)
+  elseif outcome == "exception" then
+    redis.call("HSET", exceptions, invocation_id, serialized)
+  end
+  use_client_data(invocation_id, serialized)
+  set_status(invocation_id, record, status, owner, op)
+  record_status(invocation_id, record, context_id)
+end
+return { "OK", record.owner, record.at_us }

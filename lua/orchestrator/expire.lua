@@ -1,0 +1,97 @@
+#!lua
+--- Remove invocations that have been final for a time, wholly, at most `count` of them.
+--- Replies with how many were removed.
+-- @version 1
+-- @key statuses
+-- @key registered
+-- @key open
+-- @key expiring
+-- @key task_index
+-- @key concurrency
+-- @key waits
+-- @key blocking
+-- @key invocations
+-- @key arguments
+-- @key index
+-- @key history
+-- @key history_times
+-- @key results
+-- @key exceptions
+-- @key workflow_data
+-- @key workflow_values
+-- @key queue
+-- @key queued
+-- @key client_data_uses
+-- @key client_data_idle
+-- @arg age_us int
+-- @arg count int
+-- @returns OK removed
+-- @cost O(count log N), and what each invocation and workflow left
+--[[% use "lib/time.lua" %]]
+--[[% use "lib/decimal.lua" %]]
+--[[% use "lib/read_status.lua" %]]
+--[[% use "lib/unindex_status.lua" %]]
+--[[% use "lib/argument_members.lua" %]]
+--[[% use "lib/release_waiters.lua" %]]
+--[[% use "lib/dequeue.lua" %]]
+--[[% use "lib/index_members.lua" %]]
+--[[% use "lib/forget_workflow.lua" %]]
+--[[% use "lib/client_data_references.lua" %]]
+local now = now_us()
+
+local function forget_status(invocation_id)
+  local record = read_status(invocation_id)
+  if record then
+    unindex_status(invocation_id, record)
+    for _, member in ipairs(argument_members(invocation_id, record)) do
+      redis.call("ZREM", concurrency, member)
+    end
+  end
+  release_waiters(invocation_id)
+  dequeue(invocation_id)
+  redis.call("HDEL", statuses, invocation_id)
+  for _, key in ipairs({ registered, open, expiring, blocking }) do
+    redis.call("ZREM", key, invocation_id)
+  end
+end
+
+local function forget_history(invocation_id)
+  local records, position = redis.call("HGET", history, invocation_id) or "", 1
+  while position <= #records do
+    redis.call("ZREM", history_times, pack(tostring(position)) .. pack(invocation_id))
+    local _, after = unpack_field(records, position)
+    position = after
+  end
+  redis.call("HDEL", history, invocation_id)
+end
+
+local function forget_payloads(invocation_id)
+  for _, key in ipairs({ arguments, results, exceptions }) do
+    local payload = redis.call("HGET", key, invocation_id) or ""
+    for _, reference in ipairs(client_data_references(payload)) do
+      redis.call("ZREM", client_data_uses, pack(reference) .. pack(invocation_id))
+      redis.call("ZADD", client_data_idle, decimal(now), reference)
+    end
+    redis.call("HDEL", key, invocation_id)
+  end
+end
+
+local function forget_invocation(invocation_id)
+  local record = redis.call("HGET", invocations, invocation_id)
+  if record then
+    redis.call("ZREM", index, unpack(index_members(invocation_id, record)))
+    forget_workflow(invocation_id, record)
+    redis.call("HDEL", invocations, invocation_id)
+  end
+end
+
+local before = decimal(now - age_us)
+local expired = redis.call("ZRANGE", expiring, "-inf", before, "BYSCORE", "LIMIT", 0, count)
+start_writing()
+for _, invocation_id in ipairs(expired) do
+  forget_status(invocation_id)
+  forget_history(invocation_id)
+  forget_payloads(invocation_id)
+  forget_invocation(invocation_id)
+end
+return { "OK", #expired }

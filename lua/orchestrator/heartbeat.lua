@@ -1,0 +1,34 @@
+#!lua
+--- Note that runners are alive, and what they are.
+--- `queues` is packed; with `keeps_queues` what a runner said before stands.
+-- @version 1
+-- @key heartbeats
+-- @key runners
+-- @arg eligible str
+-- @arg queues bytes
+-- @arg keeps_queues int
+-- @item runner_id id
+-- @returns OK
+-- @cost O(n log N) for n items
+--[[% use "lib/time.lua" %]]
+--[[% use "lib/decimal.lua" %]]
+--[[% use "lib/pack.lua" %]]
+--[[% use "lib/unpack.lua" %]]
+start_writing()
+local now = decimal(now_us())
+for i = 1, item_count do
+  local runner_id = item(i)
+  local known = redis.call("HGET", runners, runner_id)
+  local created, said = now, queues
+  if known then
+    local before, position = unpack_field(known, 1)
+    created = before
+    if keeps_queues == 1 then
+      local _, last = unpack_field(known, position)
+      said = unpack_field(known, last)
+    end
+  end
+  redis.call("ZADD", heartbeats, now, runner_id)
+  redis.call("HSET", runners, runner_id, pack(created) .. pack(eligible) .. pack(said))
+end
+return { "OK" }

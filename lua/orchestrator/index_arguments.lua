@@ -1,0 +1,26 @@
+#!lua
+--- Make an invocation findable by the values of its arguments.
+-- @version 1
+-- @key statuses
+-- @key concurrency
+-- @arg invocation_id id
+-- @arg digests bytes
+-- @returns OK | UNKNOWN
+-- @cost O(n log N) for n arguments
+--[[% use "lib/read_status.lua" %]]
+--[[% use "lib/write_status.lua" %]]
+--[[% use "lib/argument_members.lua" %]]
+local record = read_status(invocation_id)
+if not record then
+  return { "UNKNOWN" }
+end
+start_writing()
+for _, member in ipairs(argument_members(invocation_id, record)) do
+  redis.call("ZREM", concurrency, member)
+end
+record.digests = digests
+for _, member in ipairs(argument_members(invocation_id, record)) do
+  redis.call("ZADD", concurrency, 0, member)
+end
+write_status(invocation_id, record)
+return { "OK" }

@@ -1,0 +1,36 @@
+#!lua flags=no-writes
+--- Read a page of invocations, the newest registration first, behind `offset` of them.
+--- They are of a task (or of all, if it is empty) and in some statuses (or in all).
+-- @version 1
+-- @key registered
+-- @key task_index
+-- @arg task str
+-- @arg offset int
+-- @arg count int
+-- @item status id
+-- @returns OK invocation_ids
+-- @cost O(log N + count), and per task and status O(log N log T) for a deep page
+--[[% use "lib/task_names.lua" %]]
+--[[% use "lib/newest.lua" %]]
+if count <= 0 then
+  return { "OK", {} }
+end
+if task == "" and item_count == 0 then
+  return { "OK", redis.call("ZREVRANGE", registered, offset, offset + count - 1) }
+end
+local wanted = {}
+for i = 1, item_count do
+  wanted[i] = (item(i))
+end
+local prefixes = {}
+for _, name in ipairs(task == "" and task_names() or { task }) do
+  if item_count == 0 then
+    for _, status in ipairs(statuses_of_task(name)) do
+      prefixes[#prefixes + 1] = pack(name) .. pack(status)
+    end
+  end
+  for _, status in ipairs(wanted) do
+    prefixes[#prefixes + 1] = pack(name) .. pack(status)
+  end
+end
+return { "OK", newest(prefixes, offset, count) }

@@ -1,0 +1,51 @@
+#!lua
+--- Put invocations that stand still back in their queue, recording each step.
+--- Each is looked at again: one that moved on since it was found is left alone. Replies with those
+--- that were put back.
+-- @version 1
+-- @key statuses
+-- @key open
+-- @key expiring
+-- @key task_index
+-- @key concurrency
+-- @key waits
+-- @key blocking
+-- @key heartbeats
+-- @key history
+-- @key history_times
+-- @key runner_contexts
+-- @key queue
+-- @key queued
+-- @key queue_sequence
+-- @key doorbell <- queue_name
+-- @arg queue_name id
+-- @arg context_id str
+-- @arg contexts bytes
+-- @arg op id
+-- @arg pending_us int
+-- @arg dead_us int
+-- @item invocation_id id
+-- @returns OK invocation_ids
+-- @cost O(n log N) for n items
+--[[% use "lib/requeue.lua" %]]
+--[[% use "lib/recovery_steps.lua" %]]
+--[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/ring.lua" %]]
+local now, recovered = now_us(), {}
+start_writing()
+add_runner_contexts(contexts)
+for i = 1, item_count do
+  local invocation_id = item(i)
+  local record = read_status(invocation_id)
+  if record and record.op == op then
+    recovered[#recovered + 1] = invocation_id
+  elseif record and record.queue == queue_name then
+    local steps = recovery_steps(invocation_id, record, now, pending_us, dead_us)
+    if steps then
+      requeue(invocation_id, record, steps, context_id, op)
+      recovered[#recovered + 1] = invocation_id
+    end
+  end
+end
+ring(#recovered)
+return { "OK", recovered }

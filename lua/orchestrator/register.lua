@@ -1,0 +1,50 @@
+#!lua
+--- Register invocations that are not known yet.
+--- It is for apps whose state or queue is kept elsewhere. Replies with the time of the first one.
+-- @version 1
+-- @key statuses
+-- @key registered
+-- @key open
+-- @key task_index
+-- @key concurrency
+-- @key index
+-- @arg owner bytes
+-- @arg op id
+-- @item invocation_id id
+-- @item task id
+-- @item call_id id
+-- @item queue_name str
+-- @item priority bytes
+-- @item slot str
+-- @item unique_key str
+-- @item reroutes str
+-- @item digests bytes
+-- @returns OK time
+-- @cost O(n log N) for n items
+--[[% use "lib/register.lua" %]]
+--[[% use "lib/time.lua" %]]
+--[[% use "lib/decimal.lua" %]]
+start_writing()
+local first_us = now_us()
+for i = 1, item_count do
+  local invocation_id, task, call_id, queue_name, priority, slot, unique_key, reroutes, digests =
+    item(i)
+  if redis.call("HEXISTS", statuses, invocation_id) == 0 then
+    local at_us = decimal(first_us + i - 1)
+    redis.call("ZADD", index, 0, pack("call") .. pack(call_id) .. pack(invocation_id))
+    register(invocation_id, {
+      owner = owner,
+      at_us = at_us,
+      op = op,
+      registered_us = at_us,
+      task = task,
+      queue = queue_name,
+      priority = priority,
+      slot = slot,
+      unique = unique_key,
+      reroutes = reroutes,
+      digests = digests,
+    })
+  end
+end
+return { "OK", decimal(first_us) }

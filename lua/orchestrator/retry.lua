@@ -1,0 +1,47 @@
+#!lua
+--- Send an invocation back to its queue after a retriable exception, and count the retry.
+-- @version 1
+-- @key statuses
+-- @key open
+-- @key expiring
+-- @key task_index
+-- @key concurrency
+-- @key waits
+-- @key blocking
+-- @key history
+-- @key history_times
+-- @key runner_contexts
+-- @key queue
+-- @key queued
+-- @key queue_sequence
+-- @key doorbell <- queue_name
+-- @arg queue_name id
+-- @arg priority bytes
+-- @arg invocation_id id
+-- @arg owner bytes
+-- @arg context_id str
+-- @arg contexts bytes
+-- @arg op id
+-- @returns OK owner time | REFUSED status owner time | UNKNOWN
+-- @cost O(log N)
+--[[% use "lib/decimal.lua" %]]
+--[[% use "lib/is_refused.lua" %]]
+--[[% use "lib/requeue.lua" %]]
+--[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/ring.lua" %]]
+local record = read_status(invocation_id)
+if not record then
+  return { "UNKNOWN" }
+end
+if record.op ~= op then
+  if is_refused(record, "retry", owner) then
+    return { "REFUSED", record.status, record.owner, record.at_us }
+  end
+  start_writing()
+  add_runner_contexts(contexts)
+  record.retries = decimal(tonumber(record.retries) + 1)
+  record.queue, record.priority = queue_name, priority
+  requeue(invocation_id, record, { "retry" }, context_id, op)
+  ring(1)
+end
+return { "OK", record.owner, record.at_us }

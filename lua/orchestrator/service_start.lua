@@ -1,0 +1,50 @@
+#!lua
+--- Record the start of an atomic service; only one execution runs at a time.
+--- Where another one runs, this one is recorded as blocked, with no length. A holder that has not
+--- been heard of for `dead_us` is taken over: it is recorded as abandoned.
+-- @version 1
+-- @key services
+-- @key service_times
+-- @key service_holder
+-- @key heartbeats
+-- @arg service_id id
+-- @arg runner_id id
+-- @arg start str
+-- @arg status id
+-- @arg reason str
+-- @arg dead_us int
+-- @returns STARTED start | BLOCKED start
+-- @cost O(log N)
+--[[% use "lib/time.lua" %]]
+--[[% use "lib/decimal.lua" %]]
+--[[% use "lib/read_service.lua" %]]
+--[[% use "lib/write_service.lua" %]]
+local now = now_us()
+local start_us = start == "" and decimal(now) or start
+local known = read_service(service_id)
+if known then
+  return { known[4] == "blocked" and "BLOCKED" or "STARTED", known[2] }
+end
+
+local function is_dead(fields)
+  local heard = redis.call("ZSCORE", heartbeats, fields[1])
+  return tonumber(heard or fields[2]) < now - dead_us
+end
+
+start_writing()
+if status == "running" then
+  local holder = redis.call("GET", service_holder)
+  local held = holder and read_service(holder)
+  if held and not is_dead(held) then
+    local why = reason ~= "" and reason or "prior_running:" .. holder .. " runner:" .. held[1]
+    write_service(service_id, { runner_id, start_us, start_us, "blocked", why })
+    return { "BLOCKED", start_us }
+  end
+  if held then
+    write_service(holder, { held[1], held[2], decimal(now), "abandoned", "dead_holder" })
+  end
+  redis.call("SET", service_holder, service_id)
+end
+local ended = status == "blocked" and start_us
+write_service(service_id, { runner_id, start_us, ended, status, reason })
+return { status == "blocked" and "BLOCKED" or "STARTED", start_us }

@@ -1,0 +1,31 @@
+#!lua
+--- Change the status of an invocation by pynenc's rules.
+--- It is for apps whose state is kept elsewhere. Replies with what stands: the new record, or the one that refuses the change.
+-- @version 1
+-- @key statuses
+-- @key open
+-- @key expiring
+-- @key task_index
+-- @key concurrency
+-- @key waits
+-- @key blocking
+-- @arg invocation_id id
+-- @arg status id
+-- @arg owner bytes
+-- @arg op id
+-- @returns OK owner time | REFUSED status owner time | UNKNOWN
+-- @cost O(log N), and who waits for an invocation that becomes final
+--[[% use "lib/is_refused.lua" %]]
+--[[% use "lib/set_status.lua" %]]
+local record = read_status(invocation_id)
+if not record then
+  return { "UNKNOWN" }
+end
+if record.op ~= op then
+  if is_refused(record, status, owner) then
+    return { "REFUSED", record.status, record.owner, record.at_us }
+  end
+  start_writing()
+  set_status(invocation_id, record, status, owner, op)
+end
+return { "OK", record.owner, record.at_us }

@@ -1,0 +1,94 @@
+#!lua
+--- Submit invocations: store, register, record and queue them, all in one commit.
+--- With `reuse`, nothing is stored if an invocation of the same registration concurrency key is
+--- registered already: the reply names it.
+-- @version 1
+-- @key statuses
+-- @key registered
+-- @key open
+-- @key task_index
+-- @key concurrency
+-- @key invocations
+-- @key arguments
+-- @key index
+-- @key history
+-- @key history_times
+-- @key runner_contexts
+-- @key queue
+-- @key queued
+-- @key queue_sequence
+-- @key client_data_uses
+-- @key doorbell <- queue_name
+-- @arg queue_name id
+-- @arg priority bytes
+-- @arg owner bytes
+-- @arg context_id str
+-- @arg contexts bytes
+-- @arg op id
+-- @arg reuse int
+-- @item invocation_id id
+-- @item record bytes
+-- @item serialized_arguments bytes
+-- @item task id
+-- @item slot str
+-- @item unique_key str
+-- @item reroutes str
+-- @item digests bytes
+-- @returns OK | EXISTS invocation_id
+-- @cost O(n log N) for n items
+--[[% use "lib/upsert_invocation.lua" %]]
+--[[% use "lib/register.lua" %]]
+--[[% use "lib/parent_of.lua" %]]
+--[[% use "lib/time.lua" %]]
+--[[% use "lib/decimal.lua" %]]
+--[[% use "lib/record_status.lua" %]]
+--[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/use_client_data.lua" %]]
+--[[% use "lib/enqueue.lua" %]]
+--[[% use "lib/ring.lua" %]]
+if reuse == 1 then
+  local invocation_id, _, _, _, _, unique_key = item(1)
+  local prefix = pack("unique") .. pack(unique_key)
+  local last = "(" .. prefix .. "\255"
+  local found = redis.call("ZRANGE", concurrency, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1)[1]
+  -- A call that is repeated must not find itself.
+  if found and redis.call("HEXISTS", statuses, invocation_id) == 0 then
+    return { "EXISTS", (unpack_field(found, #prefix + 1)) }
+  end
+end
+local members = {}
+for i = 1, item_count do
+  local invocation_id, stored = item(i)
+  members[i] = index_members(invocation_id, stored)
+end
+
+start_writing()
+add_runner_contexts(contexts)
+local first_us, added = now_us(), 0
+for i = 1, item_count do
+  local invocation_id, stored, serialized, task, slot, unique_key, reroutes, digests = item(i)
+  if redis.call("HEXISTS", statuses, invocation_id) == 0 then
+    local at_us = decimal(first_us + i - 1)
+    local record = {
+      owner = owner,
+      at_us = at_us,
+      op = op,
+      registered_us = at_us,
+      task = task,
+      queue = queue_name,
+      priority = priority,
+      slot = slot,
+      unique = unique_key,
+      reroutes = reroutes,
+      digests = digests,
+    }
+    put_invocation(invocation_id, stored, members[i], serialized)
+    register(invocation_id, record)
+    record_status(invocation_id, record, context_id, parent_of(stored))
+    use_client_data(invocation_id, serialized)
+    enqueue(invocation_id, queue_name, priority)
+    added = added + 1
+  end
+end
+ring(added)
+return { "OK" }

@@ -1,0 +1,118 @@
+"""What is kept of invocations and their history, as `lua/keys.toml` describes it, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pynenc.identifiers.call_id import CallId
+from pynenc.identifiers.invocation_id import InvocationId
+from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.status import InvocationStatus, InvocationStatusRecord
+from pynenc.models.call_dto import CallDTO
+from pynenc.models.invocation_dto import InvocationDTO
+from pynenc.state_backend.base_state_backend import InvocationHistory
+from pynenc.workflow.workflow_identity import WorkflowIdentity
+
+from pynenc_redis_lua.codec import pack, unpack_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pynenc.runner.runner_context import RunnerContext
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(time: datetime) -> int:
+    """Return µs since 1970; as in pynenc, a time without zone is UTC."""
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Return the time in UTC."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def call_arguments(call: CallDTO) -> bytes:
+    """Return what is kept of the arguments of a call; nothing if it has none."""
+    return pack(*(part for item in call.serialized_arguments.items() for part in item))
+
+
+def invocation_record(dto: InvocationDTO) -> bytes:
+    """Return what is kept of an invocation."""
+    call, workflow = dto.call_id, dto.workflow
+    return pack(
+        call.task_id.module,
+        call.task_id.func_name,
+        call.args_id,
+        dto.parent_invocation_id,
+        dto.parent_event_id,
+        workflow.workflow_id if workflow else None,
+        workflow.workflow_type.module if workflow else None,
+        workflow.workflow_type.func_name if workflow else None,
+        workflow.parent_workflow_id if workflow else None,
+    )
+
+
+def to_dtos(
+    invocation_id: InvocationId, record: bytes, arguments: bytes
+) -> tuple[InvocationDTO, CallDTO]:
+    """Return the invocation and the call that were kept."""
+    (
+        module, func_name, args_id, parent, event, workflow_id, workflow_module, workflow_func,
+        parent_workflow,
+    ) = unpack_text(record)  # fmt: skip
+    workflow = None
+    if workflow_id is not None:
+        workflow = WorkflowIdentity(
+            InvocationId(workflow_id),
+            TaskId(workflow_module or "", workflow_func or ""),
+            None if parent_workflow is None else InvocationId(parent_workflow),
+        )
+    call_id = CallId(TaskId(module or "", func_name or ""), args_id or "")
+    dto = InvocationDTO(
+        invocation_id=invocation_id,
+        call_id=call_id,
+        workflow=workflow,
+        parent_invocation_id=None if parent is None else InvocationId(parent),
+        parent_event_id=event,
+    )
+    texts = [text or "" for text in unpack_text(arguments)]
+    return dto, CallDTO(call_id, dict(zip(texts[::2], texts[1::2], strict=True)))
+
+
+def history_record(history: InvocationHistory) -> bytes:
+    """Return what is kept of a history record."""
+    status = history.status_record
+    time, status_time = to_microseconds(history.timestamp), to_microseconds(status.timestamp)
+    return pack(
+        time,
+        status.status.value,
+        status.runner_id,
+        status_time if status_time != time else None,
+        history.runner_context_id,
+        history.registered_by_inv_id,
+    )
+
+
+def to_history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
+    """Return the history record that was kept."""
+    time, status, owner, status_time, runner_context_id, registered_by = unpack_text(record)
+    history = InvocationHistory(
+        invocation_id=invocation_id,
+        status_record=InvocationStatusRecord(
+            InvocationStatus(status or ""), owner, from_microseconds(int(status_time or time or 0))
+        ),
+        runner_context_id=runner_context_id or "",
+        registered_by_inv_id=registered_by,
+    )
+    history._timestamp = from_microseconds(int(time or 0))  # noqa: SLF001 - pynenc gives no other way
+    return history
+
+
+def packed_contexts(contexts: Iterable[RunnerContext]) -> bytes:
+    """Return runner contexts as scripts take them."""
+    return pack(*(part for context in contexts for part in (context.runner_id, context.to_json())))
