@@ -1,0 +1,107 @@
+"""What the client does: submit the tasks, follow them, collect the results."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from pynenc.invocation.status import InvocationStatus
+
+from stdlib_index.tasks import (
+    STDLIB,
+    File,
+    NotPythonError,
+    Outline,
+    Package,
+    Size,
+    app,
+    measure,
+    outline,
+    resolve,
+    roll_up,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pynenc.invocation import DistributedInvocation
+    from pynenc.task import Task
+
+    from stdlib_index.board import Board
+    from stdlib_index.workers import Workers
+
+    type AnyTask = Task[Any, Any]
+    type AnyInvocation = DistributedInvocation[Any, Any]
+    type Call = tuple[str, *tuple[Any, ...]]
+
+_BATCH = 100
+_SECONDS_BETWEEN_LOOKS = 0.2
+_FINAL = list(InvocationStatus.get_final_statuses())
+
+
+def library_files() -> list[str]:
+    """List the library's Python files, relative to its folder; third-party packages are not it."""
+    paths = (path.relative_to(STDLIB) for path in STDLIB.rglob("*.py"))
+    others = {"site-packages", "dist-packages"}
+    return sorted(path.as_posix() for path in paths if others.isdisjoint(path.parts))
+
+
+class Pipeline:
+    """Submits tasks to the workers and remembers them.
+
+    Attributes:
+        submitted: For each task its invocations, by their first argument: a file or a package.
+    """
+
+    def __init__(self, workers: Workers, board: Board) -> None:
+        self.submitted: dict[AnyTask, dict[str, AnyInvocation]] = defaultdict(dict)
+        self._workers = workers
+        self._board = board
+
+    def run(self, files: list[str]) -> list[Package]:
+        """Index the files and return their packages."""
+        self._submit(outline, ((path,) for path in files))
+        self._submit(measure, ((path,) for path in files))
+        # The outlines come in while the workers still measure, so the queue never runs dry.
+        outlines: dict[str, Outline] = dict(self._results(outline))
+        self._submit(resolve, ((path, found["imports"]) for path, found in outlines.items()))
+        sizes: dict[str, Size] = dict(self._results(measure))
+        imports: dict[str, list[str]] = dict(self._results(resolve))
+
+        packages: dict[str, list[File]] = defaultdict(list)
+        for path in files:
+            top, below, _ = path.partition("/")
+            packages[top if below else "(modules)"].append(
+                File(size=sizes.get(path), outline=outlines.get(path), imports=imports.get(path))
+            )
+        self._submit(roll_up, packages.items())
+        return [package for _, package in self._results(roll_up)]
+
+    def _submit(self, task: AnyTask, calls: Iterable[Call]) -> None:
+        """Call a task many times; the workers begin with the first batch."""
+        for batch in batched(calls, _BATCH):
+            group = task.parallelize(batch)
+            names = (call[0] for call in batch)
+            self.submitted[task].update(zip(names, group.invocations, strict=True))
+            self._look()
+
+    def _results(self, task: AnyTask) -> Iterator[tuple[str, Any]]:
+        """Wait for a task's invocations; yield the results of those that have one."""
+        while self._look()[task] < len(self.submitted[task]):
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        for name, invocation in self.submitted[task].items():
+            try:
+                yield name, invocation.result
+            except NotPythonError:
+                continue
+
+    def _look(self) -> dict[AnyTask, int]:
+        """Return how many invocations of each task are done, and show it."""
+        self._workers.check()
+        done = {}
+        for task, invocations in self.submitted.items():
+            done[task] = app.orchestrator.count_invocations(task.task_id, _FINAL)
+            self._board.show(task.func.__name__, done[task], len(invocations))
+        return done
