@@ -5,7 +5,7 @@
 -- @version 1
 -- @key apps
 -- @arg cursor str
--- @arg count int
+-- @arg count count
 -- @returns PAGE cursor fields
 -- @cost O(count)
 local scanned = redis.call("HSCAN", apps, cursor, "COUNT", count)

@@ -10,5 +10,5 @@
 -- @returns OK
 -- @cost O(1); the memory is freed in the background
 start_writing()
-redis.call("UNLINK", queue, queued, queue_sequence, replies, doorbell)
+redis.call("UNLINK", schema, queue, queued, queue_sequence, replies, doorbell)
 return { "OK" }

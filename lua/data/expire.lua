@@ -6,7 +6,7 @@
 -- @key client_data_uses
 -- @key client_data_idle
 -- @arg age_us int
--- @arg count int
+-- @arg count count
 -- @returns OK looked_at
 -- @cost O(count log N), and the chunks of large values
 --[[% use "lib/time.lua" %]]

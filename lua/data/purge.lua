@@ -7,5 +7,5 @@
 -- @returns OK
 -- @cost O(1); the memory is freed in the background
 start_writing()
-redis.call("UNLINK", client_data, client_data_uses, client_data_idle)
+redis.call("UNLINK", schema, client_data, client_data_uses, client_data_idle)
 return { "OK" }

@@ -2,7 +2,7 @@
 --- Read the oldest invocations that others wait for and that are free to run.
 -- @version 1
 -- @key blocking
--- @arg count int
+-- @arg count count
 -- @returns OK invocation_ids
 -- @cost O(log N + count)
 return { "OK", redis.call("ZRANGE", blocking, 0, count - 1) }

@@ -22,7 +22,7 @@
 -- @key replies
 -- @key doorbell <- queue_name
 -- @arg queue_name id
--- @arg count int
+-- @arg count count
 -- @arg awaited_first int
 -- @arg owner bytes
 -- @arg context_id str
@@ -37,7 +37,7 @@
 --[[% use "lib/dequeue.lua" %]]
 --[[% use "lib/queue_head.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local claimed, ids, held_back, back = {}, {}, {}, {}
 
@@ -95,8 +95,9 @@ if #ids > 0 then
   return reply()
 end
 
+local context_list = parse_contexts(contexts)
 start_writing()
-add_runner_contexts(contexts)
+store_contexts(context_list)
 if awaited_first == 1 then
   for _, invocation_id in ipairs(redis.call("ZRANGE", blocking, 0, count - 1)) do
     consider(invocation_id)

@@ -32,7 +32,7 @@
 --[[% use "lib/slot_taken.lua" %]]
 --[[% use "lib/use_client_data.lua" %]]
 --[[% use "lib/record_status.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
 local record = read_status(invocation_id)
 if not record then
   return { "UNKNOWN" }
@@ -44,8 +44,9 @@ if record.op ~= op then
   if status == "running" and slot_taken(record, invocation_id, "running") then
     return { "TAKEN", record.status, record.owner, record.at_us }
   end
+  local context_list = parse_contexts(contexts)
   start_writing()
-  add_runner_contexts(contexts)
+  store_contexts(context_list)
   if outcome == "result" then
     redis.call("HSET", results, invocation_id, serialized)
   elseif outcome == "exception" then

@@ -24,7 +24,7 @@
 -- @key client_data_uses
 -- @key client_data_idle
 -- @arg age_us int
--- @arg count int
+-- @arg count count
 -- @returns OK removed
 -- @cost O(count log N), and what each invocation and workflow left
 --[[% use "lib/time.lua" %]]

@@ -9,7 +9,7 @@
 -- @arg prefix bytes
 -- @arg others bytes
 -- @arg after bytes
--- @arg count int
+-- @arg count count
 -- @item status id
 -- @returns PAGE invocation_ids last
 -- @cost O(log N + count)

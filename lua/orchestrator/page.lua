@@ -6,15 +6,12 @@
 -- @key task_index
 -- @arg task str
 -- @arg offset int
--- @arg count int
+-- @arg count count
 -- @item status id
 -- @returns OK invocation_ids
 -- @cost O(log N + count), and per task and status O(log N log T) for a deep page
 --[[% use "lib/task_names.lua" %]]
 --[[% use "lib/newest.lua" %]]
-if count <= 0 then
-  return { "OK", {} }
-end
 if task == "" and item_count == 0 then
   return { "OK", redis.call("ZREVRANGE", registered, offset, offset + count - 1) }
 end

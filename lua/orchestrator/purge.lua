@@ -19,5 +19,5 @@
 start_writing()
 redis.call("UNLINK", statuses, registered, open, expiring, task_index, concurrency, waits)
 redis.call("UNLINK", blocking, heartbeats, runners, services, service_times)
-redis.call("UNLINK", service_holder)
+redis.call("UNLINK", schema, service_holder)
 return { "OK" }

@@ -29,11 +29,12 @@
 -- @cost O(n log N) for n items
 --[[% use "lib/requeue.lua" %]]
 --[[% use "lib/recovery_steps.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local now, recovered = now_us(), {}
+local context_list = parse_contexts(contexts)
 start_writing()
-add_runner_contexts(contexts)
+store_contexts(context_list)
 for i = 1, item_count do
   local invocation_id = item(i)
   local record = read_status(invocation_id)

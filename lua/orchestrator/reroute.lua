@@ -26,7 +26,7 @@
 -- @cost O(log N)
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/requeue.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local record = read_status(invocation_id)
 if not record then
@@ -36,8 +36,9 @@ if record.op ~= op then
   if is_refused(record, "rerouted", owner) then
     return { "REFUSED", record.status, record.owner, record.at_us }
   end
+  local context_list = parse_contexts(contexts)
   start_writing()
-  add_runner_contexts(contexts)
+  store_contexts(context_list)
   record.owner, record.queue, record.priority = owner, queue_name, priority
   requeue(invocation_id, record, { "rerouted" }, context_id, op)
   ring(1)

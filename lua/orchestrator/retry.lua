@@ -27,7 +27,7 @@
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/requeue.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local record = read_status(invocation_id)
 if not record then
@@ -37,8 +37,9 @@ if record.op ~= op then
   if is_refused(record, "retry", owner) then
     return { "REFUSED", record.status, record.owner, record.at_us }
   end
+  local context_list = parse_contexts(contexts)
   start_writing()
-  add_runner_contexts(contexts)
+  store_contexts(context_list)
   record.retries = decimal(tonumber(record.retries) + 1)
   record.queue, record.priority = queue_name, priority
   requeue(invocation_id, record, { "retry" }, context_id, op)

@@ -6,7 +6,7 @@
 -- @key service_times
 -- @arg until_us us
 -- @arg offset int
--- @arg count int
+-- @arg count count
 -- @returns PAGE executions
 -- @cost O(log N + offset + count)
 local ids = redis.call(

@@ -12,7 +12,7 @@
 -- @arg after_id str
 -- @arg pending_us int
 -- @arg dead_us int
--- @arg count int
+-- @arg count count
 -- @returns PAGE stale time id
 -- @cost O(log² N + count log N)
 --[[% use "lib/time.lua" %]]

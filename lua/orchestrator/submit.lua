@@ -42,7 +42,7 @@
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/record_status.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
 --[[% use "lib/use_client_data.lua" %]]
 --[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/ring.lua" %]]
@@ -62,8 +62,9 @@ for i = 1, item_count do
   members[i] = index_members(invocation_id, stored)
 end
 
+local context_list = parse_contexts(contexts)
 start_writing()
-add_runner_contexts(contexts)
+store_contexts(context_list)
 local first_us, added = now_us(), 0
 for i = 1, item_count do
   local invocation_id, stored, serialized, task, slot, unique_key, reroutes, digests = item(i)

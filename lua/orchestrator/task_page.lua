@@ -5,7 +5,7 @@
 -- @key task_index
 -- @arg prefix bytes
 -- @arg after bytes
--- @arg count int
+-- @arg count count
 -- @returns PAGE members
 -- @cost O(log N + count)
 local first = after == "" and "[" .. prefix or "(" .. after

@@ -11,9 +11,10 @@
 -- @returns OK
 -- @cost O(n log N) for n items, and the length of each one's history
 --[[% use "lib/add_history.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
+local context_list = parse_contexts(contexts)
 start_writing()
-add_runner_contexts(contexts)
+store_contexts(context_list)
 for i = 1, item_count do
   local invocation_id, record, at_us = item(i)
   add_history(invocation_id, record, at_us)

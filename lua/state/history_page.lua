@@ -7,7 +7,7 @@
 -- @arg after_us us
 -- @arg after_member bytes
 -- @arg end_us us
--- @arg count int
+-- @arg count count
 -- @returns PAGE time member entries
 -- @cost O(log² N + count)
 --[[% use "lib/history_page.lua" %]]

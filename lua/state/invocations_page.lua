@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of the distinct invocations that have history in a time range.
---- They come in the order of their first record in it, with the time and member that the next page
---- goes on behind.
+--- They come in the order of the record in it that was recorded first, with the time and member
+--- that the next page goes on behind.
 -- @version 1
 -- @key history_times
 -- @key history
@@ -9,32 +9,33 @@
 -- @arg after_us us
 -- @arg after_member bytes
 -- @arg end_us us
--- @arg count int
+-- @arg count count
 -- @returns PAGE time member invocation_ids
 -- @cost O(log² N + count), and the length of the histories
 --[[% use "lib/history_page.lua" %]]
--- An invocation is listed at its first record of the range and at no other: no page needs to know
--- what earlier pages held.
-local function is_first(records, record, at_us)
-  local start, time = tonumber(start_us), tonumber(at_us)
-  local position, before = 1, true
+-- An invocation is listed at the record of the range that was recorded first, and at no other. Lists
+-- of records only grow, so that this never changes, and no page needs to know what others held.
+local function is_first(records, record)
+  local start, limit = tonumber(start_us), tonumber(end_us)
+  local position = 1
   while position <= #records do
     local other
     other, position = unpack_field(records, position)
-    local other_time = tonumber((unpack_field(other, 1)))
     if other == record then
-      before = false
-    elseif other_time >= start and (other_time < time or (other_time == time and before)) then
+      return true
+    end
+    local time = tonumber((unpack_field(other, 1)))
+    if time >= start and time <= limit then
       return false
     end
   end
-  return true
+  return false
 end
 
 local ids, last = {}, nil
 for _, entry in ipairs(history_page(after_us, after_member, end_us, count)) do
-  local at_us, _, invocation_id, record, records = unpack(entry)
-  if record and is_first(records, record, at_us) then
+  local _, _, invocation_id, record, records = unpack(entry)
+  if record and is_first(records, record) then
     ids[#ids + 1] = invocation_id
   end
   last = entry

@@ -6,7 +6,7 @@
 -- @key runner_contexts
 -- @arg cursor str
 -- @arg part str
--- @arg count int
+-- @arg count count
 -- @returns PAGE cursor pairs
 -- @cost O(count)
 local scanned = redis.call("HSCAN", runner_contexts, cursor, "COUNT", count)

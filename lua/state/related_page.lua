@@ -5,7 +5,7 @@
 -- @key index
 -- @arg prefix bytes
 -- @arg after bytes
--- @arg count int
+-- @arg count count
 -- @returns PAGE members
 -- @cost O(log N + count)
 -- No packed field begins with the byte 255, so it ends the range.

@@ -18,15 +18,16 @@
 -- @cost O(n log N) for n items
 --[[% use "lib/upsert_invocation.lua" %]]
 --[[% use "lib/add_history.lua" %]]
---[[% use "lib/add_runner_contexts.lua" %]]
+--[[% use "lib/runner_contexts.lua" %]]
 local members = {}
 for i = 1, item_count do
   local invocation_id, record = item(i)
   members[i] = index_members(invocation_id, record)
 end
 
+local context_list = parse_contexts(contexts)
 start_writing()
-add_runner_contexts(contexts)
+store_contexts(context_list)
 for i = 1, item_count do
   local invocation_id, record, serialized_arguments, history_record, history_us = item(i)
   put_invocation(invocation_id, record, members[i], serialized_arguments)

@@ -4,7 +4,7 @@
 -- @version 1
 -- @key index
 -- @arg after bytes
--- @arg count int
+-- @arg count count
 -- @returns PAGE types
 -- @cost O(count log N), however many runs each type has
 --[[% use "lib/pack.lua" %]]

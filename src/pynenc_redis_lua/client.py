@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from dataclasses import dataclass, field
@@ -12,7 +13,13 @@ from urllib.parse import unquote, urlsplit
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
-from redis.connection import SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.connection import (
+    URL_QUERY_ARGUMENT_PARSERS,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
+from redis.connection import Connection as RedisConnection
 from redis.retry import Retry
 
 from pynenc_redis_lua import embedded
@@ -26,6 +33,10 @@ if TYPE_CHECKING:
 EMBEDDED_SCHEME = "embedded"
 # Who finds no connection free waits for one; every holder has a socket timeout.
 _WAITING_POOL = partial(BlockingConnectionPool, timeout=None)
+# Of a URL made for another program: the scripts answer in bytes, the pool waits, we repeat.
+_IGNORED_OPTIONS = frozenset(
+    {"decode_responses", "encoding", "timeout", "retry_on_timeout", "retry_on_error"}
+)
 _SCHEMES = ("redis", "rediss", "unix", EMBEDDED_SCHEME)
 
 
@@ -56,8 +67,8 @@ class Settings:
         Raises:
             ConfigurationError: If a setting can't work; the message names it and its value.
         """
-        _check_numbers(conf)
         options: dict[str, Any] = {
+            "max_connections": conf.redis_pool_max_connections,
             "db": conf.redis_db,
             "username": conf.redis_username or None,
             "password": conf.redis_password or None,
@@ -77,12 +88,13 @@ class Settings:
         if options.get("connection_class") is not UnixDomainSocketConnection:
             options.setdefault("host", conf.redis_host)
             options.setdefault("port", conf.redis_port)
+        _check_numbers(conf, options)
         if conf.redis_cluster:
             _check_cluster(options)
         return cls(
             address=f"embedded://{folder}" if folder else _address(options),
             cluster=conf.redis_cluster,
-            max_connections=conf.redis_pool_max_connections,
+            max_connections=options.pop("max_connections"),
             outage_budget=conf.redis_outage_budget,
             options=tuple(sorted(options.items())),
             embedded_folder=folder,
@@ -94,8 +106,9 @@ class Connection:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._client: Redis | RedisCluster | None = None
-        self._process = 0
+        # The process that made the client, and the client: one value, so that a thread of a forked
+        # child never sees its own process with its parent's client.
+        self._made: tuple[int, Redis | RedisCluster] | None = None
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -112,14 +125,13 @@ class Connection:
     @property
     def client(self) -> Redis | RedisCluster:
         """The redis-py client of this process; made at first use, replies are bytes."""
-        client = self._client
-        if client is None or self._process != os.getpid():
+        made = self._made
+        if made is None or made[0] != os.getpid():
             with self._lock:
-                if self._client is None or self._process != os.getpid():
-                    self._client = _make_client(self.settings)
-                    self._process = os.getpid()
-                client = self._client
-        return client
+                made = self._made
+                if made is None or made[0] != os.getpid():
+                    made = self._made = (os.getpid(), _make_client(self.settings))
+        return made[1]
 
     def unavailable(self, cause: Exception) -> ServerUnavailableError:
         """Return the error for a server that stayed away."""
@@ -164,20 +176,23 @@ def _make_client(settings: Settings) -> Redis | RedisCluster:
     return Redis(connection_pool=_WAITING_POOL(**options))
 
 
-def _check_numbers(conf: ConfigRedis) -> None:
-    limits: Mapping[str, tuple[float, float]] = {
-        "redis_port": (1, 65535),
-        "redis_db": (0, float("inf")),
-        "socket_timeout": (0.001, float("inf")),
-        "socket_connect_timeout": (0.001, float("inf")),
-        "redis_pool_max_connections": (1, float("inf")),
-        "redis_pool_health_check_interval": (0, float("inf")),
-        "redis_outage_budget": (0, float("inf")),
+def _check_numbers(conf: ConfigRedis, options: Mapping[str, Any]) -> None:
+    """Refuse numbers that can't work, whether of a field or of the URL."""
+    values = {
+        "redis_port": (options.get("port", 6379), 1, 65535),
+        "redis_db": (options["db"], 0, float("inf")),
+        "socket_timeout": (options["socket_timeout"], 0.001, float("inf")),
+        "socket_connect_timeout": (options["socket_connect_timeout"], 0.001, float("inf")),
+        "redis_pool_max_connections": (options["max_connections"], 1, float("inf")),
+        "redis_pool_health_check_interval": (options["health_check_interval"], 0, float("inf")),
+        "redis_outage_budget": (conf.redis_outage_budget, 0, float("inf")),
     }
-    for name, (low, high) in limits.items():
-        value = getattr(conf, name)
+    for name, (value, low, high) in values.items():
         if not low <= value <= high:
-            raise ConfigurationError(f"{name} must be between {low:g} and {high:g}, not {value!r}")
+            source = "" if value == getattr(conf, name) else "redis_url: "
+            raise ConfigurationError(
+                f"{source}{name} must be between {low:g} and {high:g}, not {value!r}"
+            )
 
 
 def _scheme(url: str) -> str:
@@ -197,22 +212,42 @@ def _embedded_folder(url: str) -> str:
 
 
 def _parsed(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    # An unquoted # or ? in a password ends the host early: what is left of it must not pass for a
+    # server, and nothing of the URL may be quoted, for it may be the password.
+    if parts.fragment or "#" in url or "@" in f"{parts.path}{parts.query}":
+        raise ConfigurationError(
+            "redis_url can't be read: quote special characters in user and password (%23 for #)"
+        )
     try:
         options: dict[str, Any] = dict(parse_url(url))
-        path = urlsplit(url).path.strip("/")
+        port = parts.port
     except ValueError:
         # No cause: redis-py's message may quote the URL, and with it the password.
         raise ConfigurationError(
             "redis_url can't be read: check its port, database number and options"
         ) from None
+    if port == 0:
+        raise ConfigurationError("redis_url: the port must be between 1 and 65535, not 0")
+    path = parts.path.strip("/")
     if options.get("connection_class") is not UnixDomainSocketConnection and path:
         if not path.isdecimal():
-            raise ConfigurationError(f"redis_url: the database must be a number, not {path!r}")
+            raise ConfigurationError("redis_url: the database behind the port must be a number")
         options["db"] = int(path)
-    # The scripts answer in bytes, whatever a URL made for another program asks for.
-    for name in ("decode_responses", "max_connections", "timeout", "encoding"):
-        options.pop(name, None)
+    for name in _IGNORED_OPTIONS & options.keys():
+        del options[name]
+    unknown = sorted(options.keys() - _known_options(options.get("connection_class")))
+    if unknown:
+        raise ConfigurationError(f"redis_url: unknown options {', '.join(unknown)}")
     return options
+
+
+def _known_options(connection_class: type | None) -> set[str]:
+    """Return what a connection can be given."""
+    names = {"connection_class", "max_connections", *URL_QUERY_ARGUMENT_PARSERS}
+    for base in (connection_class or RedisConnection).__mro__:
+        names |= set(inspect.signature(base).parameters)
+    return names
 
 
 def _check_cluster(options: dict[str, Any]) -> None:

@@ -52,9 +52,11 @@ def unpack(packed: bytes) -> Iterator[bytes | None]:
             yield None
             at = start
             continue
-        at = start + int(packed[at:colon])
-        if at > len(packed):
-            raise ValueError(f"packed list ends within a field: {packed[:80]!r}")
+        length = packed[at:colon]
+        # isdigit: int() would take signs and blanks.
+        if not length.isdigit() or start + int(length) > len(packed):
+            raise ValueError(f"not a packed list: {packed[:80]!r}")
+        at = start + int(length)
         yield packed[start:at]
 
 

@@ -6,12 +6,47 @@ configuration file, as all settings of pynenc (https://docs.pynenc.org).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from cistell import ConfigField
 from pynenc.conf.config_base import ConfigPynencBase
 from pynenc.conf.config_broker import ConfigBroker
 from pynenc.conf.config_client_data_store import ConfigClientDataStore
 from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_state_backend import ConfigStateBackend
+
+from pynenc_redis_lua.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0", ""}
+
+
+def _boolean(value: Any, _: type[bool]) -> bool:
+    # A mapper of our own: bool("false") is true.
+    text = str(value).strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise ConfigurationError(f"redis_cluster must be true or false, not {value!r}")
+    return text in _TRUE
+
+
+def _number[N: (int, float)](name: str, kind: type[N]) -> Callable[[Any, type[N]], N]:
+    def parse(value: Any, _: type[N]) -> N:
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            raise ConfigurationError(f"{name} must be a number, not {value!r}") from None
+
+    return parse
+
+
+def _integer(name: str, default: int) -> ConfigField[int]:
+    return ConfigField(default, mapper=_number(name, int))
+
+
+def _seconds(name: str, default: float) -> ConfigField[float]:
+    return ConfigField(default, mapper=_number(name, float))
 
 
 class ConfigRedis(ConfigPynencBase):
@@ -37,16 +72,16 @@ class ConfigRedis(ConfigPynencBase):
 
     redis_url = ConfigField("", secret=True)
     redis_host = ConfigField("localhost")
-    redis_port = ConfigField(6379)
-    redis_db = ConfigField(0)
+    redis_port = _integer("redis_port", 6379)
+    redis_db = _integer("redis_db", 0)
     redis_username = ConfigField("")
     redis_password = ConfigField("", secret=True)
-    socket_timeout = ConfigField(5.0)
-    socket_connect_timeout = ConfigField(5.0)
-    redis_pool_max_connections = ConfigField(100)
-    redis_pool_health_check_interval = ConfigField(30.0)
-    redis_cluster = ConfigField(False)  # noqa: FBT003 - the default of a field
-    redis_outage_budget = ConfigField(60.0)
+    socket_timeout = _seconds("socket_timeout", 5.0)
+    socket_connect_timeout = _seconds("socket_connect_timeout", 5.0)
+    redis_pool_max_connections = _integer("redis_pool_max_connections", 100)
+    redis_pool_health_check_interval = _seconds("redis_pool_health_check_interval", 30.0)
+    redis_cluster = ConfigField(False, mapper=_boolean)  # noqa: FBT003 - the default of a field
+    redis_outage_budget = _seconds("redis_outage_budget", 60.0)
 
 
 class ConfigStateBackendRedis(ConfigStateBackend, ConfigRedis):

@@ -588,6 +588,8 @@ class RedisOrchestrator(BaseOrchestrator):
         offset: int = 0,
     ) -> list[InvocationId]:
         """Return a page of invocations, the newest registration first."""
+        if limit <= 0:
+            return []
         reply = self._scripts.orchestrator_page(
             task=task_id.key if task_id else "",
             offset=offset,

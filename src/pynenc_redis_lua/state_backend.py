@@ -297,8 +297,8 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
     ) -> Iterator[list[InvocationId]]:
         """Iterate over the invocations with history in a time range, each once.
 
-        They come in the order of their first record in the range. A page may hold fewer than
-        `batch_size`.
+        They come in the order of that record in the range which was recorded first. A page may
+        hold fewer than `batch_size`.
         """
         after, member, end = *_range_start(start_time), _clamped(end_time)
         start = after

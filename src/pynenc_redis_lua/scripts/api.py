@@ -730,8 +730,8 @@ class Scripts(ScriptRunner):
     ) -> Reply:
         """Read one page of the distinct invocations that have history in a time range.
 
-        They come in the order of their first record in it, with the time and member that the next
-        page goes on behind.
+        They come in the order of the record in it that was recorded first, with the time and member
+        that the next page goes on behind.
 
         Replies: PAGE time member invocation_ids.
         Cost: O(log² N + count), and the length of the histories.

@@ -15,51 +15,71 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.scripts.render import Line
 
 _BARE = re.compile(r"\b(KEYS|ARGV)\b")
-_FAIL = re.compile(r"\bfail\(\s*\"([A-Z_]+)\"")
-_COMMENT = re.compile(r"--.*")
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
-# Neither a field (`record.queue`) nor one of a table under construction (`queue = …`).
-_NAME = re.compile(r"(?<![.:\w])[a-z]\w*(?!\w|\s*=[^=])")
+_FAIL = re.compile(r"\bfail\(\s*[\"']([A-Z_]+)[\"']")
+# Strings before comments: a string may hold two dashes.
+_STRING_OR_COMMENT = re.compile(r"""(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')|--.*""")
+# Neither a field (`record.queue`; `..` before a name is no dot of a field) nor one of a table under
+# construction (`queue = …`).
+_NAME = re.compile(r"(?<![:\w])(?<!(?<!\.)\.)[a-z]\w*(?!\w|\s*=[^=])")
 
 
-def check(definition: Definition, body: list[Line], table: KeyTable, folder: Path) -> None:
-    """Hold a rendered body against the header.
+def check(
+    definition: Definition,
+    snippets: list[Line],
+    body: list[Line],
+    table: KeyTable,
+    folder: Path,
+) -> None:
+    """Hold a rendered body and its snippets against the header.
 
     Raises:
         ScriptDefinitionError: At the first mistake, with the file and line of its source.
     """
-    used: set[str] = set()
-    for line in body:
-        code = _COMMENT.sub("", line.text)
-        names = set(_NAME.findall(_STRING.sub("", code)))
-        used |= names
-        if mistake := _mistake(definition, table, code, names):
-            raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
-    _check_used(definition, used)
-
-
-def _mistake(definition: Definition, table: KeyTable, code: str, names: set[str]) -> str | None:
-    if found := _BARE.search(code):
-        return f"bare {found[1]}: use the names that the header declares"
-    for error in _FAIL.findall(code):
-        if error not in definition.errors:
-            return f"fail({error!r}) is not declared in @errors"
     declared = {key.name for key in definition.keys}
-    for name in sorted(names & table.keys.keys() - declared):
-        return f"key {name!r} is used but not declared with @key"
-    return None
+    for line in snippets + body:
+        code = _bare_code(line.text)
+        if found := _BARE.search(code):
+            mistake = f"bare {found[1]}: use the names that the header declares"
+            raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
+        for name in sorted(set(_NAME.findall(code)) & table.keys.keys() - declared):
+            mistake = f"key {name!r} is used but not declared with @key"
+            raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
+    _check_errors(definition, snippets + body, folder)
+    _check_used(definition, _names(snippets), _names(body))
 
 
-def _check_used(definition: Definition, used: set[str]) -> None:
-    implied = {key.argument for key in definition.keys}
+def _bare_code(text: str) -> str:
+    return _STRING_OR_COMMENT.sub(lambda found: '""' if found[1] else "", text)
+
+
+def _names(lines: list[Line]) -> set[str]:
+    return {name for line in lines for name in _NAME.findall(_bare_code(line.text))}
+
+
+def _check_errors(definition: Definition, lines: list[Line], folder: Path) -> None:
+    """Look for codes over line ends: a call may put its arguments on lines of their own."""
+    code = "\n".join(_STRING_OR_COMMENT.sub(lambda found: found[1] or "", x.text) for x in lines)
+    for found in _FAIL.finditer(code):
+        if found[1] not in definition.errors:
+            line = lines[code.count("\n", 0, found.start())]
+            raise ScriptDefinitionError(
+                f"{folder / line.source}: fail({found[1]!r}) is not declared in @errors"
+            )
+
+
+def _check_used(definition: Definition, in_snippets: set[str], in_body: set[str]) -> None:
+    keys = {key.name for key in definition.keys}
+    completing = {key.argument for key in definition.keys}
     columns = {column.name for column in definition.items}
     for name, line in definition.header_lines.items():
-        if name not in used | implied | columns:
+        # A snippet uses keys by name; arguments it is given.
+        used = name in in_body or (name in keys and name in in_snippets)
+        if not used and name not in completing | columns:
             raise ScriptDefinitionError(f"{definition.path}:{line}: {name} is not used")
-    if columns and "item" not in used:
+    if columns and "item" not in in_body:
         line = definition.header_lines[definition.items[0].name]
         raise ScriptDefinitionError(f"{definition.path}:{line}: no use of item(i) for the @items")
-    if definition.gated and "start_writing" not in used:
+    if definition.gated and "start_writing" not in in_body:
         raise ScriptDefinitionError(
             f"{definition.path}:{definition.body_line}: a script that writes calls start_writing()"
             " after its last check and before its first write"

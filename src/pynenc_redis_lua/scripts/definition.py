@@ -13,12 +13,14 @@ The header follows the ``#!lua`` line: a description, then tags, one a line::
     -- @errors NOT_FOUND
     -- @cost O(1)
 
-Argument types: ``id`` (non-empty text), ``str`` (text), ``bytes``, ``int`` (a Lua number),
-``us`` (µs since 1970; stays a decimal string in Lua, whose numbers print with 14 digits).
+Argument types: ``id`` (non-empty text), ``str`` (text), ``bytes``, ``int`` and ``count`` (Lua
+numbers, a count at least 1), ``us`` (µs since 1970; stays a decimal string in Lua, whose numbers
+print with 14 digits).
 """
 
 from __future__ import annotations
 
+import keyword
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,14 +32,22 @@ if TYPE_CHECKING:
 
     from pynenc_redis_lua.keys import KeyTable
 
-ARGUMENT_TYPES = frozenset({"id", "str", "bytes", "int", "us"})
-NUMBER_TYPES = frozenset({"int"})
+ARGUMENT_TYPES = frozenset({"id", "str", "bytes", "int", "count", "us"})
+NUMBER_TYPES = frozenset({"int", "count"})
 
 _TAG = re.compile(r"--\s*@(\w+)\s*(.*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
-# What the opening of every script defines; a declaration by one of these names would hide it.
-_RESERVED = frozenset({"fail", "item", "item_count", "start_writing", "redis", "schema_found"})
+# Names that a declaration would hide from the body, or that Lua or Python can't take for a local or
+# a parameter.
+_RESERVED = frozenset(
+    {"fail", "item", "items", "item_count", "start_writing", "schema_found", "self"}
+    | {"redis", "cjson", "string", "table", "math", "ipairs", "pairs", "tonumber", "tostring"}
+    | {"unpack", "type", "error", "and", "break", "do", "else", "elseif", "end", "false", "for"}
+    | {"function", "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true"}
+    | {"until", "while"}
+    | set(keyword.kwlist)
+)
 
 
 @dataclass(frozen=True)
@@ -161,13 +171,14 @@ class _Parser:
                 self.summary.append(line.lstrip("-").strip())
         else:
             raise self.error(len(self.lines), "the script has no body")
+        body_line = number
         known = {"version", "key", "arg", "item", "returns", "errors", "cost"}
-        for number, tag, _ in self.tags:
+        for line_number, tag, _ in self.tags:
             if tag not in known:
-                raise self.error(number, f"unknown tag @{tag}; known are {sorted(known)}")
+                raise self.error(line_number, f"unknown tag @{tag}; known are {sorted(known)}")
         if not self.summary:
             raise self.error(2, "the header must begin with a description ('--- …')")
-        return number
+        return body_line
 
     def _lines(self, tag: str) -> list[tuple[int, str]]:
         return [(number, text) for number, known, text in self.tags if known == tag]
@@ -210,8 +221,11 @@ class _Parser:
                 raise self.error(number, f"@key {name!r} is not in keys.toml")
             if bool(key.named_by) != bool(argument):
                 raise self.error(number, f"@key {name}: pattern {key.pattern!r} and '<-' disagree")
-            if argument and argument not in {known.name for known in arguments}:
-                raise self.error(number, f"@key {name} <- {argument}: no such @arg")
+            texts = {known.name for known in arguments if known.type in {"id", "str"}}
+            if argument and argument not in texts:
+                raise self.error(
+                    number, f"@key {name} <- {argument}: no such @arg of type id or str"
+                )
             uses.append(KeyUse(name, argument or None))
         in_slot = {self.table.keys[use.name].in_slot for use in uses}
         if len(in_slot) != 1:

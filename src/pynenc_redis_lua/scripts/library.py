@@ -20,7 +20,14 @@ from pynenc_redis_lua.scripts.render import Rendered, render
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PYTHON_TYPES = {"id": "str", "str": "str", "bytes": "bytes", "int": "int", "us": "int"}
+_PYTHON_TYPES = {
+    "id": "str",
+    "str": "str",
+    "bytes": "bytes",
+    "int": "int",
+    "count": "int",
+    "us": "int",
+}
 
 _LINE = 100
 

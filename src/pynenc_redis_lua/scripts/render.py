@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,42 +61,56 @@ class Rendered:
     lines: tuple[str, ...]
 
 
+class _Source(NamedTuple):
+    name: str
+    first_line: int
+
+
 @dataclass
 class _Includes:
     folder: Path
     environment: Environment | None = None
     snippets: dict[str, str] = field(default_factory=dict)
-    open: list[str] = field(default_factory=list)
+    open: list[_Source] = field(default_factory=list)
 
-    def use(self, name: str) -> str:
+    def use(self, name: str, line: int) -> str:
         """Render a snippet, behind those that it uses itself, unless that was done before."""
-        if name in self.open:
-            chain = " -> ".join([*self.open, name])
-            raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: include cycle: {chain}")
+        where = f"{self.folder / self.open[-1].name}:{self.open[-1].first_line + line - 1}"
+        names = [source.name for source in self.open]
+        if name in names:
+            raise ScriptDefinitionError(f"{where}: include cycle: {' -> '.join([*names, name])}")
         if name not in self.snippets:
             path = self.folder / name
             if not path.is_file():
-                raise ScriptDefinitionError(f"{self.folder / self.open[-1]}: no snippet {name!r}")
+                raise ScriptDefinitionError(f"{where}: no snippet {name!r}")
             lines = path.read_text(encoding="utf-8").splitlines()
-            self.snippets[name] = self.render(name, lines, first_line=1)
+            self.snippets[name] = self.render(_Source(name, 1), lines)
         return ""
 
-    def render(self, name: str, lines: Iterable[str], *, first_line: int) -> str:
-        self.open.append(name)
-        source = "\n".join(
-            f"{line}{_MARK}{name}:{number}{_MARK}"
-            for number, line in enumerate(lines, start=first_line)
+    def render(self, source: _Source, lines: Iterable[str]) -> str:
+        self.open.append(source)
+        template = "\n".join(
+            f"{line}{_MARK}{source.name}:{number}{_MARK}"
+            for number, line in enumerate(lines, start=source.first_line)
         )
         if self.environment is None:
             raise RuntimeError("render() before the environment is made")
         try:
-            text = self.environment.from_string(source).render()
+            text = self.environment.from_string(template).render()
         except TemplateError as error:
-            line = getattr(error, "lineno", None)
-            where = f"{self.folder / name}:{line + first_line - 1}" if line else self.folder / name
-            raise ScriptDefinitionError(f"{where}: {error}") from error
+            line = source.first_line + _line_of(error) - 1
+            raise ScriptDefinitionError(f"{self.folder / source.name}:{line}: {error}") from error
         self.open.pop()
         return text
+
+
+def _line_of(error: TemplateError) -> int:
+    """Return the line of a template at which it failed: in the error, or in its traceback."""
+    line = getattr(error, "lineno", None)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == "<template>":
+            line = frame.lineno
+    return line or 1
 
 
 class _Use(Extension):
@@ -106,7 +121,8 @@ class _Use(Extension):
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
         name = parser.parse_expression()
-        call = nodes.Call(nodes.Name("_use", "load"), [name], [], None, None)
+        arguments = [name, nodes.Const(line)]
+        call = nodes.Call(nodes.Name("_use", "load"), arguments, [], None, None)
         return nodes.Output([call]).set_lineno(line)
 
 
@@ -135,9 +151,9 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
     )
     includes.environment = environment
     relative = f"{definition.name}.lua"
-    body = _lines(includes.render(relative, definition.body, first_line=definition.body_line))
+    body = _lines(includes.render(_Source(relative, definition.body_line), definition.body))
     snippets = [line for text in includes.snippets.values() for line in _lines(text)]
-    check(definition, snippets + body, table, folder)
+    check(definition, snippets, body, table, folder)
     # Snippets stand behind the keys, which they use by name, and before the arguments, which they
     # are given: what a snippet calls its parameters is its own affair.
     lines = [

@@ -46,10 +46,10 @@ _TRANSIENT: tuple[type[Exception], ...] = (
     redis_errors.MasterDownError,
     redis_errors.TryAgainError,
     redis_errors.RedisClusterException,
-    redis_errors.MovedError,
-    redis_errors.AskError,
 )
 _TRANSIENT_CODES = frozenset({"BUSY", "LOADING", "NOREPLICAS", "READONLY", "MASTERDOWN"})
+# RedisClusterException is no RedisError.
+_SERVER_ERRORS = (redis_errors.RedisError, redis_errors.RedisClusterException)
 _FINAL: tuple[type[Exception], ...] = (
     redis_errors.AuthenticationError,
     redis_errors.AuthorizationError,
@@ -68,8 +68,11 @@ _CODES: dict[type[Exception], str] = {
     redis_errors.OutOfMemoryError: "OOM",
     redis_errors.NoPermissionError: "NOPERM",
 }
+_CODE = re.compile(r"[A-Z][A-Z0-9_]*")
 _LINE = re.compile(r"user_script:(\d+)")
-_SUFFIX = re.compile(r"\s*script: [0-9a-f]{40}, on @?user_script:\d+\.?$")
+_SUFFIX = re.compile(r"\s*script: (?:[0-9a-f]{40}, )?on @?user_script:\d+\.?$")
+# What servers say when a script's user may not do what the script does.
+_FORBIDDEN = ("ACL failure in script", "The user executing the script can't")
 
 
 class Reply(NamedTuple):
@@ -98,7 +101,7 @@ class ScriptRunner:
         self._prepared: dict[str, _Prepared] = {}
         self._value_limit: int | None = None
 
-    def call(self, name: str, **arguments: Any) -> Reply:
+    def call(self, name: str, /, **arguments: Any) -> Reply:
         """Run a script.
 
         Args:
@@ -109,6 +112,8 @@ class ScriptRunner:
             ScriptArgumentError: If an argument is missing, unknown or of the wrong type.
             ValueTooLargeError: If an argument is larger than the server takes.
             ServerUnavailableError: If no server answered within the outage budget.
+            ConfigurationError: If `redis_cluster` does not suit the server.
+            redis.AuthenticationError: If user or password are wrong.
             ScriptError: If the server refused; see its subclasses.
         """
         prepared = self._prepared.get(name)
@@ -135,7 +140,7 @@ class ScriptRunner:
         lists = [self.library.table.keys[key].on_server(self._app_tag, name) for name in names]
         try:
             return self.connection.client.blpop(lists, timeout=timeout) is not None
-        except redis_errors.RedisError as error:
+        except _SERVER_ERRORS as error:
             if _is_transient(error):
                 return True
             raise
@@ -147,7 +152,7 @@ class ScriptRunner:
         while True:
             try:
                 return self._send(prepared, keys, argv)
-            except redis_errors.RedisError as error:
+            except _SERVER_ERRORS as error:
                 if not _is_transient(error):
                     if not isinstance(error, redis_errors.ResponseError):
                         raise
@@ -173,9 +178,10 @@ class ScriptRunner:
         try:
             return execute(*command, **options)
         except redis_errors.NoScriptError:
-            # The server was restarted or its scripts flushed; nothing has run yet.
-            execute("SCRIPT LOAD", prepared.text, **options)
-            return execute(*command, **options)
+            # The server was restarted or its scripts flushed; nothing has run yet. EVAL loads and
+            # runs in one command: between SCRIPT LOAD and EVALSHA they could be flushed again.
+            evaluate = prepared.command.replace("SHA", "")
+            return execute(evaluate, prepared.text, *command[2:], **options)
 
     def _refuse_too_large(self, prepared: _Prepared, argv: list[bytes]) -> None:
         """Refuse what the server would cut the connection for."""
@@ -231,6 +237,10 @@ class _Prepared:
             self._refuse_names(arguments)
         argv = [self._encode(a, arguments[a.name]) for a in self._arguments]
         if self._items:
+            if not isinstance(arguments["items"], (list, tuple)):
+                raise errors.ScriptArgumentError(
+                    f"{self.name}: items must be a list of tuples, not {arguments['items']!r:.80}"
+                )
             for row in arguments["items"]:
                 argv += self._encode_item(row)
         if self._fixed_keys is not None:
@@ -278,8 +288,12 @@ class _Prepared:
             )
         return Reply(tag, reply[1:])
 
-    def typed_error(self, error: redis_errors.ResponseError) -> errors.ScriptError:
+    def typed_error(self, error: redis_errors.ResponseError) -> errors.RedisLuaError:
         """Return the exception of this package for one of the server."""
+        if isinstance(error, (redis_errors.MovedError, redis_errors.AskError)):
+            return errors.ConfigurationError(
+                "the server is a node of a cluster: set redis_cluster to true"
+            )
         message = str(error)
         code = _code(error)
         found = _LINE.search(message)
@@ -315,11 +329,24 @@ def batches[T](rows: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]
         yield batch
 
 
-def _code(error: redis_errors.RedisError) -> str:
-    return _CODES.get(type(error)) or str(error).partition(" ")[0]
+def _code(error: Exception) -> str:
+    message = str(error)
+    if message.startswith(_FORBIDDEN):
+        return "NOPERM"
+    first = message.partition(" ")[0]
+    # redis-py takes ERR off as well.
+    return _CODES.get(type(error)) or (first if _CODE.fullmatch(first) else "ERR")
 
 
-def _is_transient(error: redis_errors.RedisError) -> bool:
+def _is_transient(error: Exception) -> bool:
+    if isinstance(error, redis_errors.RedisClusterException):
+        # redis-py says it in these words alone when no node could be reached, for whatever reason.
+        if "Cluster mode is not enabled" in str(error):
+            raise errors.ConfigurationError(
+                "redis_cluster is true, but the server is not a cluster"
+            ) from error
+        if isinstance(error.__cause__, _FINAL):
+            raise error.__cause__
     if isinstance(error, _FINAL):
         return False
     return isinstance(error, _TRANSIENT) or _code(error) in _TRANSIENT_CODES
@@ -343,11 +370,17 @@ def _encode_int(value: Any) -> bytes | None:
     return b"%d" % value
 
 
+def _encode_count(value: Any) -> bytes | None:
+    encoded = _encode_int(value)
+    return encoded if encoded and value > 0 else None
+
+
 _ENCODERS: dict[str, Callable[[Any], bytes | None]] = {
     "id": _encode_id,
     "str": _encode_text,
     "bytes": _encode_bytes,
     "int": _encode_int,
+    "count": _encode_count,
     "us": _encode_int,
 }
 _EXPECTED = {
@@ -355,5 +388,6 @@ _EXPECTED = {
     "str": "a text",
     "bytes": "bytes",
     "int": "an integer within ±2^53",
+    "count": "an integer from 1 to 2^53",
     "us": "microseconds since 1970 as an integer within ±2^53",
 }

@@ -1,0 +1,380 @@
+"""What holds for every script, tried with the arguments of `samples.SAMPLES`."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.exceptions import ResponseError
+
+from lua.conftest import EnforcedScripts, on_primaries, remove
+from lua.samples import SAMPLES, history, invocation
+from pynenc_redis_lua.codec import pack
+from pynenc_redis_lua.errors import (
+    NewerSchemaError,
+    PermissionDeniedError,
+    RedisLuaError,
+    ScriptArgumentError,
+    ScriptError,
+    WrongTypeError,
+)
+from pynenc_redis_lua.keys import key_table
+from pynenc_redis_lua.scripts.library import Library, library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+    from lua.conftest import Caller
+    from pynenc_redis_lua.scripts.api import Scripts
+    from pynenc_redis_lua.scripts.definition import Definition
+
+    type Key = Callable[[str], bytes]
+    type Snapshot = Callable[[], dict[str, Any]]
+
+# A script without a sample is named by one test and left out by the others.
+NAMES = [name for name in library().names if name in SAMPLES]
+DEFINITIONS: dict[str, Definition] = {name: library().script(name).definition for name in NAMES}
+WRITERS = [name for name, script in DEFINITIONS.items() if not script.read_only]
+GATED = [name for name, script in DEFINITIONS.items() if script.gated]
+WITH_ITEMS = [name for name, script in DEFINITIONS.items() if script.items]
+KEY_USES = [(name, key.name) for name, script in DEFINITIONS.items() for key in script.keys]
+IDS = [
+    (name, argument.name)
+    for name, script in DEFINITIONS.items()
+    for argument in (*script.arguments, *script.items)
+    if argument.type == "id"
+]
+OF_ALL_APPS = {
+    name
+    for name, script in DEFINITIONS.items()
+    if not any(key_table().keys[key.name].in_slot for key in script.keys)
+}
+COUNTED = [
+    name
+    for name, script in DEFINITIONS.items()
+    if any(argument.name == "count" for argument in script.arguments)
+]
+
+
+def _wrong_numbers() -> Iterator[tuple[str, int, int]]:
+    """Calls with a wrong number of keys or arguments: (script, keys, arguments)."""
+    for name, script in DEFINITIONS.items():
+        keys, arguments, columns = len(script.keys), len(script.arguments), len(script.items)
+        yield name, keys + 1, arguments + columns
+        if keys > 1:
+            yield name, keys - 1, arguments + columns
+        if columns != 1:  # one argument more is one item more
+            yield name, keys, arguments + columns + 1
+        if arguments:
+            yield name, keys, arguments - 1
+
+
+WRONG_NUMBERS = list(_wrong_numbers())
+
+
+def test_every_script_has_a_sample() -> None:
+    assert sorted(SAMPLES) == library().names
+
+
+def test_every_writer_in_the_slot_of_an_app_is_gated_by_the_schema() -> None:
+    assert set(WRITERS) - OF_ALL_APPS == set(GATED)
+
+
+# Repeating
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_second_call_replies_as_the_first_and_changes_nothing(
+    scripts: Scripts, snapshot: Snapshot, name: str
+) -> None:
+    first = scripts.call(name, **SAMPLES[name])
+    once = snapshot()
+    assert scripts.call(name, **SAMPLES[name]) == first
+    assert snapshot() == once
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_replay_among_data_changes_nothing(seeded: Scripts, snapshot: Snapshot, name: str) -> None:
+    first = seeded.call(name, **SAMPLES[name])
+    once = snapshot()
+    assert seeded.call(name, **SAMPLES[name]) == first
+    assert snapshot() == once
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(WRITERS)))
+def test_reading_changes_nothing(seeded: Scripts, snapshot: Snapshot, name: str) -> None:
+    before = snapshot()
+    seeded.call(name, **SAMPLES[name])
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_call_survives_a_script_flush(seeded: Scripts, raw: Redis, name: str) -> None:
+    before = seeded.call(name, **SAMPLES[name])
+    on_primaries(raw, "SCRIPT FLUSH")
+    assert seeded.call(name, **SAMPLES[name]) == before
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_first_write_survives_a_script_flush(
+    scripts: Scripts, raw: Redis, app_id: str, key: Key, snapshot: Snapshot, name: str
+) -> None:
+    reply = scripts.call(name, **SAMPLES[name])
+    written = snapshot()
+    remove(raw, app_id)
+    raw.delete(key("apps"))
+    on_primaries(raw, "SCRIPT FLUSH")
+    assert scripts.call(name, **SAMPLES[name]) == reply
+    assert snapshot() == written
+
+
+def test_calls_survive_script_flushes_at_any_moment(scripts: Scripts, raw: Redis) -> None:
+    """Also one between the reload of a script and the call that follows it."""
+    over = threading.Event()
+
+    def flush() -> None:
+        while not over.is_set():
+            on_primaries(raw, "SCRIPT FLUSH")
+
+    with ThreadPoolExecutor(1) as pool:
+        flushing = pool.submit(flush)
+        try:
+            for number in range(100):
+                scripts.state_set_result(invocation_id=f"{number}", serialized=b"result")
+        finally:
+            over.set()
+    flushing.result()
+    assert scripts.state_get_result(invocation_id="99").tag == "FOUND"
+
+
+# Keys in the hands of others
+
+
+def raw_keys(scripts: Scripts, name: str) -> list[bytes]:
+    """KEYS of a call with the sample."""
+    table, tag = scripts.library.table, scripts._app_tag
+    return [
+        table.keys[use.name].on_server(tag, SAMPLES[name][use.argument] if use.argument else None)
+        for use in DEFINITIONS[name].keys
+    ]
+
+
+@pytest.mark.parametrize(("name", "used"), KEY_USES)
+def test_key_of_another_type_is_refused_and_nothing_changes(
+    seeded: Scripts, raw: Redis, snapshot: Snapshot, name: str, used: str
+) -> None:
+    uses = [use.name for use in DEFINITIONS[name].keys]
+    held = raw_keys(seeded, name)[uses.index(used)]
+    raw.delete(held)
+    if key_table().keys[used].type == "set":
+        raw.set(held, "somebody else's")
+    else:
+        raw.sadd(held, "somebody else's")
+    before = snapshot()
+    with pytest.raises(WrongTypeError) as refusal:
+        seeded.call(name, **SAMPLES[name])
+    assert refusal.value.script == name
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("schema", ["next", "9" * 30])
+@pytest.mark.parametrize("name", GATED)
+def test_data_of_a_newer_schema_is_not_written(
+    seeded: Scripts, raw: Redis, key: Key, snapshot: Snapshot, name: str, schema: str
+) -> None:
+    newer = str(key_table().schema_version + 1) if schema == "next" else schema
+    raw.set(key("schema"), newer)
+    before = snapshot()
+    with pytest.raises(NewerSchemaError, match=f"schema {newer}") as refusal:
+        seeded.call(name, **SAMPLES[name])
+    assert refusal.value.script == name
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_schema_that_is_no_number_is_not_written(
+    seeded: Scripts, raw: Redis, key: Key, snapshot: Snapshot, name: str
+) -> None:
+    raw.set(key("schema"), "somebody else's")
+    before = snapshot()
+    with pytest.raises(ScriptError):
+        seeded.call(name, **SAMPLES[name])
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("name", sorted(set(GATED) - {"state/purge"}))
+def test_first_write_sets_the_schema(scripts: Scripts, raw: Redis, key: Key, name: str) -> None:
+    scripts.call(name, **SAMPLES[name])
+    assert raw.get(key("schema")) == b"%d" % key_table().schema_version
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - OF_ALL_APPS))
+def test_app_sees_and_changes_nothing_of_another(
+    seeded: Scripts, raw: Redis, snapshot: Snapshot, caller: Caller, app_id: str, name: str
+) -> None:
+    before = snapshot()
+    other = f"{app_id}}}:x"
+    reply = EnforcedScripts(caller, other, seeded.library).call(name, **SAMPLES[name])
+    remove(raw, other)
+    assert snapshot() == before
+    remove(raw, app_id)
+    assert seeded.call(name, **SAMPLES[name]) == reply
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(("name", "argument"), IDS)
+def test_empty_id_is_refused(
+    scripts: Scripts, snapshot: Snapshot, name: str, argument: str
+) -> None:
+    arguments = dict(SAMPLES[name])
+    if argument in arguments:
+        arguments[argument] = ""
+    else:
+        at = [column.name for column in DEFINITIONS[name].items].index(argument)
+        rows = [list(row) for row in arguments["items"]]
+        rows[-1][at] = ""
+        arguments["items"] = [tuple(row) for row in rows]
+    with pytest.raises(ScriptArgumentError, match=f"{name}: {argument} must be"):
+        scripts.call(name, **arguments)
+    assert snapshot() == {}
+
+
+@pytest.mark.parametrize("name", WITH_ITEMS)
+def test_no_items_write_no_data(scripts: Scripts, snapshot: Snapshot, name: str) -> None:
+    arguments = {
+        argument: b"" if isinstance(value, bytes) else value
+        for argument, value in SAMPLES[name].items()
+    }
+    reply = scripts.call(name, **arguments | {"items": []})
+    assert reply.tag in DEFINITIONS[name].returns
+    assert not any(reply.values)
+    assert snapshot().keys() <= {"schema"}
+
+
+@pytest.mark.parametrize("count", [0, -1])
+@pytest.mark.parametrize("name", COUNTED)
+def test_count_below_one_reads_nothing(seeded: Scripts, name: str, count: int) -> None:
+    """A page is bounded by its arguments: design, principle 7."""
+    try:
+        reply = seeded.call(name, **SAMPLES[name] | {"count": count})
+    except RedisLuaError:
+        return
+    assert not any(isinstance(value, list) and value for value in reply.values)
+
+
+@pytest.mark.parametrize(("name", "keys", "arguments"), WRONG_NUMBERS)
+def test_wrong_number_of_keys_or_arguments_is_refused(
+    seeded: Scripts, raw: Redis, snapshot: Snapshot, name: str, keys: int, arguments: int
+) -> None:
+    sent = (raw_keys(seeded, name) * 2)[:keys]
+    before = snapshot()
+    with pytest.raises(ResponseError, match=f"PYN_ARITY got {keys} keys and {arguments} arguments"):
+        raw.eval(library().script(name).rendered.text, keys, *sent, *["1"] * arguments)
+    assert snapshot() == before
+
+
+MANY = 10_000
+MANY_ITEMS: dict[str, Callable[[int], tuple[Any, ...]]] = {
+    "state/add_histories": lambda i: (f"inv-{i}", history(i), i),
+    "state/get_runner_contexts": lambda i: (f"runner-{i}",),
+    "state/relate": lambda i: (pack("sub", "workflow", f"inv-{i}"),),
+    "state/store_runner_contexts": lambda i: (f"runner-{i}", b"{}"),
+    "state/upsert_invocations": lambda i: (
+        f"inv-{i}",
+        invocation(parent="parent"),
+        pack("x", i),
+        history(i),
+        i,
+    ),
+}
+# What the items are afterwards, by key; two members of the index for an invocation with a parent.
+MANY_STORED: dict[str, dict[str, int]] = {
+    "state/add_histories": {"history": MANY, "history_times": MANY},
+    "state/get_runner_contexts": {},
+    "state/relate": {"index": MANY},
+    "state/store_runner_contexts": {"runner_contexts": MANY},
+    "state/upsert_invocations": {
+        "invocations": MANY,
+        "arguments": MANY,
+        "index": 2 * MANY,
+        "history": MANY,
+        "history_times": MANY,
+    },
+}
+
+
+@pytest.mark.parametrize("name", WITH_ITEMS)
+def test_ten_thousand_items_in_one_call(scripts: Scripts, raw: Redis, key: Key, name: str) -> None:
+    items = [MANY_ITEMS[name](i) for i in range(MANY)]
+    if name == "state/get_runner_contexts":
+        scripts.state_store_runner_contexts(items=[(*item, item[0].encode()) for item in items])
+    arguments = {argument.name: b"" for argument in DEFINITIONS[name].arguments}
+    reply = scripts.call(name, **arguments, items=items)
+    if name == "state/get_runner_contexts":
+        assert reply.values[0] == [item[0].encode() for item in items]
+    for used, size in MANY_STORED[name].items():
+        is_hash = key_table().keys[used].type == "hash"
+        assert (raw.hlen if is_hash else raw.zcard)(key(used)) == size
+
+
+# The fixture itself
+
+
+STRAY = """#!lua{flags}
+--- Touch what is not declared.
+-- @version 1
+-- @key results
+-- @returns OK
+-- @cost O(1)
+{start}redis.call({call})
+return {{ "OK" }}
+"""
+
+
+def stray_scripts(caller: Caller, app_id: str, folder: Path, **parts: str) -> EnforcedScripts:
+    (folder / "test").mkdir()
+    (folder / "test" / "stray.lua").write_text(STRAY.format(**parts), encoding="utf-8")
+    return EnforcedScripts(caller, app_id, Library(folder, key_table()))
+
+
+@pytest.mark.parametrize(
+    ("flags", "start", "call"),
+    [
+        ("", "start_writing()\n", '"HSET", results .. "_of_others", "field", "value"'),
+        (" flags=no-writes", "", '"HGET", results .. "_of_others", "field"'),
+    ],
+    ids=["write", "read"],
+)
+def test_undeclared_key_is_denied(
+    scripts: Scripts,
+    caller: Caller,
+    app_id: str,
+    snapshot: Snapshot,
+    tmp_path: Path,
+    flags: str,
+    start: str,
+    call: str,
+) -> None:
+    scripts.state_set_result(invocation_id="invocation", serialized=b"result")
+    stray = stray_scripts(caller, app_id, tmp_path, flags=flags, start=start, call=call)
+    before = snapshot()
+    with pytest.raises(PermissionDeniedError):
+        stray.call("test/stray")
+    assert snapshot() == before
+
+
+def test_declared_key_is_allowed_to_the_same_user(
+    caller: Caller, app_id: str, scripts: Scripts, tmp_path: Path
+) -> None:
+    stray = stray_scripts(
+        caller, app_id, tmp_path, flags="", start="start_writing()\n", call='"HLEN", results'
+    )
+    assert stray.call("test/stray").tag == "OK"
+    assert scripts.state_get_result(invocation_id="invocation").tag == "NONE"
