@@ -25,7 +25,7 @@
 -- @arg op id
 -- @arg outcome str
 -- @arg serialized bytes
--- @returns OK owner time | REFUSED status owner time | TAKEN status owner time | UNKNOWN
+-- @returns OK owner time task | REFUSED status owner time | TAKEN status owner time | UNKNOWN
 -- @cost O(log N), and who waits for an invocation that becomes final
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/set_status.lua" %]]
@@ -56,4 +56,4 @@ if record.op ~= op then
   set_status(invocation_id, record, status, owner, op)
   record_status(invocation_id, record, context_id)
 end
-return { "OK", record.owner, record.at_us }
+return { "OK", record.owner, record.at_us, record.task }

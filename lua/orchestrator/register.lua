@@ -22,6 +22,8 @@
 -- @returns OK time
 -- @cost O(n log N) for n items
 --[[% use "lib/register.lua" %]]
+--[[% use "lib/renew_control.lua" %]]
+--[[% use "lib/read_status.lua" %]]
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
 start_writing()
@@ -29,7 +31,10 @@ local first_us = now_us()
 for i = 1, item_count do
   local invocation_id, task, call_id, queue_name, priority, slot, unique_key, reroutes, digests =
     item(i)
-  if redis.call("HEXISTS", statuses, invocation_id) == 0 then
+  local known = read_status(invocation_id)
+  if known then
+    renew_control(invocation_id, known, slot, unique_key, reroutes, digests)
+  else
     local at_us = decimal(first_us + i - 1)
     redis.call("ZADD", index, 0, pack("call") .. pack(call_id) .. pack(invocation_id))
     register(invocation_id, {

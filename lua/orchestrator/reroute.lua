@@ -22,7 +22,7 @@
 -- @arg context_id str
 -- @arg contexts bytes
 -- @arg op id
--- @returns OK owner time | REFUSED status owner time | UNKNOWN
+-- @returns OK owner time task | REFUSED status owner time | UNKNOWN
 -- @cost O(log N)
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/requeue.lua" %]]
@@ -43,4 +43,4 @@ if record.op ~= op then
   requeue(invocation_id, record, { "rerouted" }, context_id, op)
   ring(1)
 end
-return { "OK", record.owner, record.at_us }
+return { "OK", record.owner, record.at_us, record.task }

@@ -22,7 +22,7 @@
 -- @arg context_id str
 -- @arg contexts bytes
 -- @arg op id
--- @returns OK owner time | REFUSED status owner time | UNKNOWN
+-- @returns OK owner time task | REFUSED status owner time | UNKNOWN
 -- @cost O(log N)
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/is_refused.lua" %]]
@@ -45,4 +45,4 @@ if record.op ~= op then
   requeue(invocation_id, record, { "retry" }, context_id, op)
   ring(1)
 end
-return { "OK", record.owner, record.at_us }
+return { "OK", record.owner, record.at_us, record.task }

@@ -38,6 +38,8 @@
 -- @cost O(n log N) for n items
 --[[% use "lib/upsert_invocation.lua" %]]
 --[[% use "lib/register.lua" %]]
+--[[% use "lib/renew_control.lua" %]]
+--[[% use "lib/read_status.lua" %]]
 --[[% use "lib/parent_of.lua" %]]
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
@@ -68,7 +70,10 @@ store_contexts(context_list)
 local first_us, added = now_us(), 0
 for i = 1, item_count do
   local invocation_id, stored, serialized, task, slot, unique_key, reroutes, digests = item(i)
-  if redis.call("HEXISTS", statuses, invocation_id) == 0 then
+  local known = read_status(invocation_id)
+  if known then
+    renew_control(invocation_id, known, slot, unique_key, reroutes, digests)
+  else
     local at_us = decimal(first_us + i - 1)
     local record = {
       owner = owner,

@@ -7,7 +7,6 @@ pynenc's base class does it, with our part of each step atomic in itself.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,30 +15,35 @@ from pynenc import context
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.invocation_id import InvocationId
+from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.dist_invocation import DistributedInvocation, ReusedInvocation
 from pynenc.invocation.status import (
     InvocationStatus,
     InvocationStatusRecord,
     status_record_transition,
 )
-from pynenc.orchestrator.atomic_service import (
-    ActiveRunnerInfo,
-    AtomicServiceExecution,
-    AtomicServiceExecutionStatus,
-)
-from pynenc.orchestrator.base_orchestrator import BaseBlockingControl, BaseOrchestrator
+from pynenc.orchestrator.atomic_service import AtomicServiceExecutionStatus
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
+from pynenc.trigger.conditions.exception import ExceptionContext
+from pynenc.trigger.conditions.result import ResultContext
+from pynenc.trigger.conditions.status import StatusContext
 
+from pynenc_redis_lua.blocking_control import RedisBlockingControl
 from pynenc_redis_lua.broker import RedisBroker, sortable_priority
+from pynenc_redis_lua.claim import Claim
 from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.client_data_store import RedisClientDataStore
-from pynenc_redis_lua.codec import pack, to_text, unpack, unpack_text
+from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
+from pynenc_redis_lua.concurrency import argument_digests, control, digest
 from pynenc_redis_lua.conf import ConfigOrchestratorRedis
-from pynenc_redis_lua.operation import consumer_id, new_operation
+from pynenc_redis_lua.operation import new_operation
 from pynenc_redis_lua.records import (
     call_arguments,
     from_microseconds,
     invocation_record,
     packed_contexts,
+    runner_info,
+    service_execution,
     to_microseconds,
 )
 from pynenc_redis_lua.scripts.api import Scripts
@@ -54,10 +58,14 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
     from pynenc.call import Call, PreSerializedCall
     from pynenc.identifiers.call_id import CallId
-    from pynenc.identifiers.task_id import TaskId
-    from pynenc.orchestrator.atomic_service import AtomicServiceRun
+    from pynenc.orchestrator.atomic_service import (
+        ActiveRunnerInfo,
+        AtomicServiceExecution,
+        AtomicServiceRun,
+    )
     from pynenc.runner.runner_context import RunnerContext
     from pynenc.task import Task
+    from pynenc.trigger.conditions import ConditionContext
     from pynenc.types import Params, Result
     from redis import Redis
     from redis.cluster import RedisCluster
@@ -74,37 +82,6 @@ _TRUST_BELL_SECONDS = 1.0
 _MICROSECONDS = 1_000_000
 
 
-class RedisBlockingControl(BaseBlockingControl):
-    """Who waits for whom.
-
-    Args:
-        scripts: The scripts of the app.
-    """
-
-    def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
-
-    def waiting_for_results(
-        self,
-        caller_invocation_id: InvocationId,
-        result_invocation_ids: list[InvocationId],
-    ) -> None:
-        """Note that an invocation waits for others; those that are final never block it."""
-        items = [(invocation_id,) for invocation_id in result_invocation_ids]
-        for batch in batches(items, lambda item: len(item[0])):
-            self._scripts.orchestrator_wait(waiting_id=caller_invocation_id, items=batch)
-
-    def release_waiters(self, waited_invocation_id: InvocationId) -> None:
-        """Let those go on that wait for an invocation."""
-        self._scripts.orchestrator_release(invocation_id=waited_invocation_id)
-
-    def get_blocking_invocations(self, max_num_invocations: int) -> Iterator[InvocationId]:
-        """Iterate over the invocations that block others and are free to run, oldest first."""
-        if max_num_invocations > 0:
-            reply = self._scripts.orchestrator_blocking_page(count=max_num_invocations)
-            yield from _ids(reply.values[0])
-
-
 class RedisOrchestrator(BaseOrchestrator):
     """Orchestrator on Redis or Valkey.
 
@@ -118,8 +95,8 @@ class RedisOrchestrator(BaseOrchestrator):
     def __init__(self, app: Pynenc) -> None:
         super().__init__(app)
         self.connection = connection_to(Settings.from_conf(self.conf))
-        self._scripts = Scripts(self.connection, app.app_id, library())
-        self._blocking_control = RedisBlockingControl(self._scripts)
+        self.scripts = Scripts(self.connection, app.app_id, library())
+        self._blocking_control = RedisBlockingControl(self.scripts)
         self._look_again_at = 0.0
 
     @cached_property
@@ -222,7 +199,7 @@ class RedisOrchestrator(BaseOrchestrator):
         contexts = state.new_contexts(runner_ctx)
         for (queue_name, priority), group in self._by_route(invocations).items():
             for batch in batches(map(_submission, group), _weight):
-                reply = self._scripts.orchestrator_submit(
+                reply = self.scripts.orchestrator_submit(
                     queue_name=queue_name,
                     priority=sortable_priority(priority),
                     owner=pack(runner_ctx.runner_id),
@@ -235,9 +212,7 @@ class RedisOrchestrator(BaseOrchestrator):
                 if reply.tag == "EXISTS":
                     return InvocationId(to_text(reply.values[0]))
         state.remember_contexts(contexts)
-        self.app.trigger.report_tasks_status(
-            [invocation.invocation_id for invocation in invocations], InvocationStatus.REGISTERED
-        )
+        self.report_status(invocations, InvocationStatus.REGISTERED)
         for invocation in invocations:
             self.app.logger.info(
                 "NEW task:%s invocation:%s REGISTERED and ROUTED",
@@ -266,7 +241,7 @@ class RedisOrchestrator(BaseOrchestrator):
         time_us = 0
         items = (_registration(invocation) for invocation in invocations)
         for batch in batches(items, lambda item: sum(map(len, item))):
-            reply = self._scripts.orchestrator_register(
+            reply = self.scripts.orchestrator_register(
                 owner=pack(runner_id), op=new_operation(), items=batch
             )
             time_us = time_us or int(reply.values[0])
@@ -296,7 +271,7 @@ class RedisOrchestrator(BaseOrchestrator):
             return
         if max_num_invocations <= 0:
             return
-        claim = _Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
+        claim = Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
         found = False
         if time.monotonic() >= self._look_again_at:
             for invocation in claim.invocations(max_num_invocations):
@@ -314,7 +289,7 @@ class RedisOrchestrator(BaseOrchestrator):
             self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS
         # A blocking command must end before the socket gives up on its reply.
         timeout = min(self.app.broker.conf.queue_timeout_sec, self.conf.socket_timeout / 2)
-        return self._scripts.wait_for_any("doorbell", queue_names, timeout)
+        return self.scripts.wait_for_any("doorbell", queue_names, timeout)
 
     # Run
 
@@ -356,7 +331,8 @@ class RedisOrchestrator(BaseOrchestrator):
         self._commit(
             self._state, invocation.invocation_id, InvocationStatus.SUCCESS, runner_ctx, outcome
         )
-        self.app.trigger.report_invocation_result(invocation, result)
+        if self._is_watched(invocation.task.task_id, ResultContext):
+            self.app.trigger.report_invocation_result(invocation, result)
 
     def set_invocation_exception(
         self,
@@ -375,7 +351,8 @@ class RedisOrchestrator(BaseOrchestrator):
         self._commit(
             self._state, invocation.invocation_id, InvocationStatus.FAILED, runner_ctx, outcome
         )
-        self.app.trigger.report_invocation_failure(invocation, exception)
+        if self._is_watched(invocation.task.task_id, ExceptionContext):
+            self.app.trigger.report_invocation_failure(invocation, exception)
 
     def _commit(
         self,
@@ -386,7 +363,7 @@ class RedisOrchestrator(BaseOrchestrator):
         outcome: tuple[str, str] = ("", ""),
     ) -> None:
         contexts = state.new_contexts(runner_ctx)
-        reply = self._scripts.orchestrator_commit_status(
+        reply = self.scripts.orchestrator_commit_status(
             invocation_id=invocation_id,
             status=status.value,
             owner=pack(runner_ctx.runner_id),
@@ -394,14 +371,13 @@ class RedisOrchestrator(BaseOrchestrator):
             contexts=packed_contexts(contexts),
             op=new_operation(),
             outcome=outcome[0],
-            serialized=outcome[1].encode("utf-8", "surrogatepass"),
+            serialized=to_bytes(outcome[1]),
         )
         if reply.tag == "TAKEN":
             self.reroute_invocations({invocation_id}, runner_ctx)
-            reply = self._scripts.orchestrator_get_status(invocation_id=invocation_id)
-        _record_or_raise(reply, invocation_id, status, runner_ctx.runner_id)
+            reply = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
+        self._settle(reply, invocation_id, status, runner_ctx)
         state.remember_contexts(contexts)
-        self.app.trigger.report_tasks_status([invocation_id], status)
         self.app.logger.info("invocation:%s status:%s", invocation_id, status.value)
 
     def set_invocation_retry(
@@ -418,7 +394,7 @@ class RedisOrchestrator(BaseOrchestrator):
             super().set_invocation_retry(invocation, exception, runner_ctx)
             return
         contexts = self._state.new_contexts(runner_ctx)
-        reply = self._scripts.orchestrator_retry(
+        reply = self.scripts.orchestrator_retry(
             queue_name=invocation.task.broker_queue,
             priority=sortable_priority(invocation.task.broker_priority),
             invocation_id=invocation.invocation_id,
@@ -428,9 +404,8 @@ class RedisOrchestrator(BaseOrchestrator):
             op=new_operation(),
         )
         status = InvocationStatus.RETRY
-        _record_or_raise(reply, invocation.invocation_id, status, runner_ctx.runner_id)
+        self._settle(reply, invocation.invocation_id, status, runner_ctx)
         self._state.remember_contexts(contexts)
-        self.app.trigger.report_tasks_status([invocation.invocation_id], status)
 
     def reroute_invocations(
         self, invocations_to_reroute: set[InvocationId], runner_ctx: RunnerContext
@@ -451,11 +426,11 @@ class RedisOrchestrator(BaseOrchestrator):
         invocation_id: InvocationId,
         runner_ctx: RunnerContext,
     ) -> None:
-        known = self._scripts.orchestrator_get_status(invocation_id=invocation_id)
+        known = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
         if known.tag == "UNKNOWN":
             raise KeyError(f"no invocation {invocation_id}")
         contexts = state.new_contexts(runner_ctx)
-        reply = self._scripts.orchestrator_reroute(
+        reply = self.scripts.orchestrator_reroute(
             queue_name=to_text(known.values[4]),
             priority=known.values[5],
             invocation_id=invocation_id,
@@ -465,9 +440,39 @@ class RedisOrchestrator(BaseOrchestrator):
             op=new_operation(),
         )
         status = InvocationStatus.REROUTED
-        _record_or_raise(reply, invocation_id, status, runner_ctx.runner_id)
+        self._settle(reply, invocation_id, status, runner_ctx)
         state.remember_contexts(contexts)
-        self.app.trigger.report_tasks_status([invocation_id], status)
+
+    def _settle(
+        self,
+        reply: Reply,
+        invocation_id: InvocationId,
+        status: InvocationStatus,
+        runner_ctx: RunnerContext,
+    ) -> None:
+        """Raise what a refusal means, or report the change to the trigger component."""
+        _record_or_raise(reply, invocation_id, status, runner_ctx.runner_id)
+        if self._is_watched(TaskId.from_key(to_text(reply.values[2])), StatusContext):
+            self.app.trigger.report_tasks_status([invocation_id], status)
+
+    def report_status(
+        self,
+        invocations: Sequence[DistributedInvocation[Any, Any]],
+        status: InvocationStatus,
+    ) -> None:
+        """Report a change of status to the trigger component, where a trigger watches the task."""
+        watched = [
+            invocation.invocation_id
+            for invocation in invocations
+            if self._is_watched(invocation.task.task_id, StatusContext)
+        ]
+        if watched:
+            self.app.trigger.report_tasks_status(watched, status)
+
+    def _is_watched(self, task_id: TaskId, kind: type[ConditionContext]) -> bool:
+        # The trigger component would read each invocation from the state backend, only to find
+        # that no trigger watches its task.
+        return bool(self.app.trigger.get_conditions_sourced_from_task(task_id, kind))
 
     def _atomic_status_transition(
         self,
@@ -479,7 +484,7 @@ class RedisOrchestrator(BaseOrchestrator):
 
         Raises: The same as :meth:`set_invocation_status`.
         """
-        reply = self._scripts.orchestrator_set_status(
+        reply = self.scripts.orchestrator_set_status(
             invocation_id=invocation_id,
             status=status.value,
             owner=pack(runner_id),
@@ -495,7 +500,7 @@ class RedisOrchestrator(BaseOrchestrator):
         Raises:
             KeyError: If the invocation is not known.
         """
-        reply = self._scripts.orchestrator_get_status(invocation_id=invocation_id)
+        reply = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
         if reply.tag == "UNKNOWN":
             raise KeyError(f"no invocation {invocation_id}")
         status, owner, time_us, *_ = reply.values
@@ -512,7 +517,7 @@ class RedisOrchestrator(BaseOrchestrator):
         wanted = {status.value.encode() for status in status_filter}
         found: list[InvocationId] = []
         for batch in batches([(id_,) for id_ in invocation_ids], lambda item: len(item[0])):
-            statuses = self._scripts.orchestrator_statuses_of(items=batch).values[0]
+            statuses = self.scripts.orchestrator_statuses_of(items=batch).values[0]
             found += [
                 id_ for (id_,), status in zip(batch, statuses, strict=True) if status in wanted
             ]
@@ -537,11 +542,11 @@ class RedisOrchestrator(BaseOrchestrator):
         self, task_key: str, arguments: dict[str, str], statuses: list[str]
     ) -> Iterator[InvocationId]:
         first, *others = (
-            pack("argument", task_key, name, _digest(value)) for name, value in arguments.items()
+            pack("argument", task_key, name, digest(value)) for name, value in arguments.items()
         )
         after: bytes = b""
         while True:
-            ids, after = self._scripts.orchestrator_matching_page(
+            ids, after = self.scripts.orchestrator_matching_page(
                 prefix=first,
                 others=pack(*others),
                 after=after,
@@ -559,7 +564,7 @@ class RedisOrchestrator(BaseOrchestrator):
     def _task_ids(self, prefix: bytes) -> Iterator[InvocationId]:
         after = b""
         while True:
-            page: list[bytes] = self._scripts.orchestrator_task_page(
+            page: list[bytes] = self.scripts.orchestrator_task_page(
                 prefix=prefix, after=after, count=_PAGE
             ).values[0]
             yield from (_task_member_id(member) for member in page)
@@ -571,7 +576,7 @@ class RedisOrchestrator(BaseOrchestrator):
         """Iterate over the invocations of a call."""
         after = b""
         while True:
-            page: list[bytes] = self._scripts.state_related_page(
+            page: list[bytes] = self.scripts.state_related_page(
                 prefix=pack("call", call_id.key), after=after, count=_PAGE
             ).values[0]
             ids = [InvocationId(unpack_text(member)[-1] or "") for member in page]
@@ -590,7 +595,7 @@ class RedisOrchestrator(BaseOrchestrator):
         """Return a page of invocations, the newest registration first."""
         if limit <= 0:
             return []
-        reply = self._scripts.orchestrator_page(
+        reply = self.scripts.orchestrator_page(
             task=task_id.key if task_id else "",
             offset=offset,
             count=limit,
@@ -604,7 +609,7 @@ class RedisOrchestrator(BaseOrchestrator):
         statuses: list[InvocationStatus] | None = None,
     ) -> int:
         """Count the invocations of a task (or of all) in some statuses (or in all)."""
-        count: int = self._scripts.orchestrator_count(
+        count: int = self.scripts.orchestrator_count(
             task=task_id.key if task_id else "",
             items=[(status.value,) for status in statuses or []],
         ).values[0]
@@ -612,20 +617,20 @@ class RedisOrchestrator(BaseOrchestrator):
 
     def increment_invocation_retries(self, invocation_id: InvocationId) -> None:
         """Count a retry of an invocation."""
-        self._scripts.orchestrator_count_retry(invocation_id=invocation_id, op=new_operation())
+        self.scripts.orchestrator_count_retry(invocation_id=invocation_id, op=new_operation())
 
     def get_invocation_retries(self, invocation_id: InvocationId) -> int:
         """Return how often an invocation was retried; 0 for one that is not known."""
-        reply = self._scripts.orchestrator_get_status(invocation_id=invocation_id)
+        reply = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
         return 0 if reply.tag == "UNKNOWN" else int(reply.values[3])
 
     def index_arguments_for_concurrency_control(
         self, invocation: DistributedInvocation[Params, Result]
     ) -> None:
         """Make an invocation findable by the values of its arguments."""
-        self._scripts.orchestrator_index_arguments(
+        self.scripts.orchestrator_index_arguments(
             invocation_id=invocation.invocation_id,
-            digests=_digests(invocation.call.serialized_arguments),
+            digests=argument_digests(invocation.call.serialized_arguments),
         )
 
     # Runners
@@ -639,7 +644,7 @@ class RedisOrchestrator(BaseOrchestrator):
         """Note that runners are alive; one commit per 1,000 of them."""
         items = [(runner_id,) for runner_id in runner_ids]
         for batch in batches(items, lambda item: len(item[0])):
-            self._scripts.orchestrator_heartbeat(
+            self.scripts.orchestrator_heartbeat(
                 eligible="1" if can_run_atomic_service else "",
                 queues=pack(*(consumed_queues or ())),
                 keeps_queues=int(consumed_queues is None),
@@ -653,8 +658,8 @@ class RedisOrchestrator(BaseOrchestrator):
     ) -> list[ActiveRunnerInfo]:
         """Return the runners heard of within a time, by the time of their first heartbeat."""
         within = int(timeout_seconds * _MICROSECONDS)
-        found = self._scripts.orchestrator_active_runners(within_us=within).values[0]
-        runners = [_runner_info(*fields) for fields in found]
+        found = self.scripts.orchestrator_active_runners(within_us=within).values[0]
+        runners = [runner_info(*fields) for fields in found]
         return sorted(
             (
                 runner
@@ -691,7 +696,7 @@ class RedisOrchestrator(BaseOrchestrator):
         """Iterate over the invocations that stand still, with their queue and priority."""
         after, after_id = 0, ""
         while True:
-            stale, *cursor = self._scripts.orchestrator_stale_page(
+            stale, *cursor = self.scripts.orchestrator_stale_page(
                 status=status,
                 after_us=after,
                 after_id=after_id,
@@ -720,7 +725,7 @@ class RedisOrchestrator(BaseOrchestrator):
         recovered: list[InvocationId] = []
         for queue_name, items in queues.items():
             for at in range(0, len(items), _SWEEP_PAGE):
-                reply = self._scripts.orchestrator_recover(
+                reply = self.scripts.orchestrator_recover(
                     queue_name=queue_name,
                     context_id=runner_ctx.runner_id,
                     contexts=contexts,
@@ -736,20 +741,20 @@ class RedisOrchestrator(BaseOrchestrator):
 
     def set_up_invocation_auto_purge(self, invocation_id: InvocationId) -> None:
         """Note an invocation for retention; a final status does so by itself."""
-        self._scripts.orchestrator_schedule_expiry(invocation_id=invocation_id)
+        self.scripts.orchestrator_schedule_expiry(invocation_id=invocation_id)
 
     def auto_purge(self) -> None:
         """Remove what has been final for `auto_final_invocation_purge_hours`, a step at a time."""
         age_us = int(self.conf.auto_final_invocation_purge_hours * 3600 * _MICROSECONDS)
-        while self._scripts.orchestrator_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
+        while self.scripts.orchestrator_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
             pass
         if self._state is not None and isinstance(self.app.client_data_store, RedisClientDataStore):
-            while self._scripts.data_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
+            while self.scripts.data_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
                 pass
 
     def purge(self) -> None:
         """Remove all data that the orchestrator keeps of the app, at once."""
-        self._scripts.orchestrator_purge()
+        self.scripts.orchestrator_purge()
         self._look_again_at = 0.0
 
     # Atomic services
@@ -771,7 +776,7 @@ class RedisOrchestrator(BaseOrchestrator):
     ) -> bool:
         """Record the start of an execution; False if another one is running."""
         service = atomic_service_run.atomic_service_id
-        reply = self._scripts.orchestrator_service_start(
+        reply = self.scripts.orchestrator_service_start(
             service_id=service.atomic_service_run_id,
             runner_id=service.runner_id,
             start=str(to_microseconds(started_at)) if started_at else "",
@@ -793,7 +798,7 @@ class RedisOrchestrator(BaseOrchestrator):
     ) -> None:
         """Record the end of an execution; the first end stands."""
         service = atomic_service_run.atomic_service_id
-        self._scripts.orchestrator_service_end(
+        self.scripts.orchestrator_service_end(
             service_id=service.atomic_service_run_id,
             runner_id=service.runner_id,
             ended=to_microseconds(end_time),
@@ -804,8 +809,8 @@ class RedisOrchestrator(BaseOrchestrator):
 
     def get_active_atomic_service_executions(self) -> list[AtomicServiceExecution]:
         """Return the execution that is running, in a list."""
-        reply = self._scripts.orchestrator_service_active()
-        return [] if reply.tag == "NONE" else [_execution(*reply.values)]
+        reply = self.scripts.orchestrator_service_active()
+        return [] if reply.tag == "NONE" else [service_execution(*reply.values)]
 
     def get_atomic_service_executions_in_timerange(
         self,
@@ -820,10 +825,10 @@ class RedisOrchestrator(BaseOrchestrator):
         found: list[AtomicServiceExecution] = []
         offset = 0
         while len(found) < limit:
-            page = self._scripts.orchestrator_services_page(
+            page = self.scripts.orchestrator_services_page(
                 until_us=to_microseconds(end_time), offset=offset, count=_PAGE
             ).values[0]
-            executions = (_execution(*fields) for fields in page)
+            executions = (service_execution(*fields) for fields in page)
             found += [
                 execution
                 for execution in executions
@@ -840,80 +845,12 @@ class RedisOrchestrator(BaseOrchestrator):
         """Remove old executions, by age and by number; return how many."""
         conf = self.app.conf
         protected = self.app.trigger.get_referenced_atomic_service_run_ids()
-        removed: int = self._scripts.orchestrator_services_trim(
+        removed: int = self.scripts.orchestrator_services_trim(
             age_us=int(conf.atomic_service_execution_retention_minutes * 60 * _MICROSECONDS),
             keep=int(conf.atomic_service_execution_max_records),
             items=[(str(id_),) for id_ in protected],
         ).values[0]
         return removed
-
-
-class _Claim:
-    """One round of claiming for a runner."""
-
-    def __init__(
-        self,
-        orchestrator: RedisOrchestrator,
-        state: RedisStateBackend[Any, Any],
-        runner_ctx: RunnerContext,
-        queue_provider: Callable[[], Sequence[str]],
-        on_queue_retrieved: Callable[[str], None],
-    ) -> None:
-        self._orchestrator = orchestrator
-        self._state = state
-        self._runner_ctx = runner_ctx
-        self._queue_provider = queue_provider
-        self._on_queue_retrieved = on_queue_retrieved
-
-    def invocations(self, count: int) -> Iterator[DistributedInvocation[Any, Any]]:
-        """Claim up to `count` invocations and iterate over them.
-
-        From one queue they come in one commit; from several, one at a time in the order that the
-        runner's strategy gives for each.
-        """
-        awaited_first = bool(self._orchestrator.conf.blocking_control)
-        while count > 0:
-            names = self._queue_provider()
-            got = 0
-            for name in names:
-                batch = self._claim(name, count if len(names) == 1 else 1, awaited_first)
-                awaited_first = False
-                got = len(batch)
-                if got:
-                    self._on_queue_retrieved(name)
-                    yield from batch
-                    break
-            count -= got
-            if not got or len(names) == 1:
-                return
-
-    def _claim(
-        self,
-        queue_name: str,
-        count: int,
-        awaited_first: bool,  # noqa: FBT001
-    ) -> list[DistributedInvocation[Any, Any]]:
-        runner_ctx, state = self._runner_ctx, self._state
-        contexts = state.new_contexts(runner_ctx)
-        claimed, held_back, _ = self._orchestrator._scripts.orchestrator_claim(  # noqa: SLF001
-            queue_name=queue_name,
-            count=count,
-            awaited_first=int(awaited_first),
-            owner=pack(runner_ctx.runner_id),
-            context_id=runner_ctx.runner_id,
-            contexts=packed_contexts(contexts),
-            consumer=consumer_id(),
-            op=new_operation(),
-        ).values
-        state.remember_contexts(contexts)
-        invocations = [state.to_invocation(*fields) for fields in claimed]
-        app = self._orchestrator.app
-        if invocations:
-            ids = [invocation.invocation_id for invocation in invocations]
-            app.trigger.report_tasks_status(ids, InvocationStatus.PENDING)
-        for id_ in held_back:
-            app.logger.info("invocation:%s deferred by concurrency_control", to_text(id_))
-        return invocations
 
 
 # Records and replies
@@ -946,67 +883,8 @@ def _record_or_raise(
     if reply.tag == "UNKNOWN":
         raise KeyError(f"no invocation {invocation_id}")
     if reply.tag == "OK":
-        return _status_record(status.value.encode(), *reply.values)
+        return _status_record(status.value.encode(), *reply.values[:2])
     return status_record_transition(_status_record(*reply.values[:3]), status, runner_id)
-
-
-def _runner_info(runner_id: bytes, heard: bytes, said: bytes) -> ActiveRunnerInfo:
-    created, eligible, queues = unpack(said)
-    return ActiveRunnerInfo(
-        runner_id=to_text(runner_id),
-        creation_time=from_microseconds(int(created or 0)),
-        last_heartbeat=from_microseconds(int(heard)),
-        allow_to_run_atomic_service=eligible == b"1",
-        consumed_queues=tuple(name or "" for name in unpack_text(queues or b"")),
-    )
-
-
-def _execution(id_: bytes, packed: bytes) -> AtomicServiceExecution:
-    runner_id, start, end, status, reason = unpack_text(packed)
-    return AtomicServiceExecution.from_raw(
-        runner_id=runner_id or "",
-        atomic_service_run_id=to_text(id_),
-        start_time=from_microseconds(int(start or 0)),
-        end_time=None if end is None else from_microseconds(int(end)),
-        status=AtomicServiceExecutionStatus(status or ""),
-        reason=reason or "",
-    )
-
-
-# Concurrency control: argument values are hashed before they become part of anything that is kept.
-
-
-def _digest(value: str) -> str:
-    return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _digests(arguments: dict[str, str]) -> bytes:
-    return pack(*(part for name, value in arguments.items() for part in (name, _digest(value))))
-
-
-def _concurrency_key(
-    call: Call[Any, Any] | PreSerializedCall[Any, Any], mode: ConcurrencyControlType
-) -> str:
-    """Return what two invocations share that exclude each other, or nothing if none do."""
-    if mode == ConcurrencyControlType.DISABLED:
-        return ""
-    arguments: dict[str, str] = {}
-    if mode != ConcurrencyControlType.TASK:
-        arguments = call.serialized_arguments
-    if mode == ConcurrencyControlType.KEYS:
-        arguments = {name: arguments[name] for name in call.task.conf.key_arguments}
-    fields = [part for item in sorted(arguments.items()) for part in item]
-    return _digest(to_text(pack(call.task.task_id.key, mode.value, *fields)))
-
-
-def _control(invocation: DistributedInvocation[Any, Any]) -> tuple[str, str, str, bytes]:
-    """Return slot key, registration key, whether to reroute, and digests of the arguments."""
-    call, conf = invocation.call, invocation.call.task.conf
-    slot = _concurrency_key(call, conf.running_concurrency)
-    unique = _concurrency_key(call, conf.registration_concurrency)
-    reroutes = "1" if conf.reroute_on_concurrency_control else ""
-    digests = _digests(call.serialized_arguments) if slot or unique else b""
-    return slot, unique, reroutes, digests
 
 
 def _registration(
@@ -1019,7 +897,7 @@ def _registration(
         invocation.call.call_id.key,
         task.broker_queue,
         sortable_priority(task.broker_priority),
-        *_control(invocation),
+        *control(invocation),
     )
 
 
@@ -1031,7 +909,7 @@ def _submission(
         invocation_record(invocation.to_dto()),
         call_arguments(invocation.call.to_dto()),
         invocation.task.task_id.key,
-        *_control(invocation),
+        *control(invocation),
     )
 
 

@@ -11,10 +11,15 @@ from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus, InvocationStatusRecord
 from pynenc.models.call_dto import CallDTO
 from pynenc.models.invocation_dto import InvocationDTO
+from pynenc.orchestrator.atomic_service import (
+    ActiveRunnerInfo,
+    AtomicServiceExecution,
+    AtomicServiceExecutionStatus,
+)
 from pynenc.state_backend.base_state_backend import InvocationHistory
 from pynenc.workflow.workflow_identity import WorkflowIdentity
 
-from pynenc_redis_lua.codec import pack, unpack_text
+from pynenc_redis_lua.codec import pack, to_text, unpack, unpack_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,3 +121,28 @@ def to_history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
 def packed_contexts(contexts: Iterable[RunnerContext]) -> bytes:
     """Return runner contexts as scripts take them."""
     return pack(*(part for context in contexts for part in (context.runner_id, context.to_json())))
+
+
+def runner_info(runner_id: bytes, heard_us: bytes, said: bytes) -> ActiveRunnerInfo:
+    """Return what is known of a runner."""
+    created, eligible, queues = unpack(said)
+    return ActiveRunnerInfo(
+        runner_id=to_text(runner_id),
+        creation_time=from_microseconds(int(created or 0)),
+        last_heartbeat=from_microseconds(int(heard_us)),
+        allow_to_run_atomic_service=eligible == b"1",
+        consumed_queues=tuple(name or "" for name in unpack_text(queues or b"")),
+    )
+
+
+def service_execution(id_: bytes, packed: bytes) -> AtomicServiceExecution:
+    """Return the execution of an atomic service that was kept."""
+    runner_id, start, end, status, reason = unpack_text(packed)
+    return AtomicServiceExecution.from_raw(
+        runner_id=runner_id or "",
+        atomic_service_run_id=to_text(id_),
+        start_time=from_microseconds(int(start or 0)),
+        end_time=None if end is None else from_microseconds(int(end)),
+        status=AtomicServiceExecutionStatus(status or ""),
+        reason=reason or "",
+    )

@@ -2,28 +2,67 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+import servers
+from pynenc import Pynenc
+from pynenc.serializer.base_serializer import BaseSerializer
+from pynenc.util.subclasses import get_all_subclasses
 
-# The fixtures that the suite takes from its own conftest.
-from pynenc_tests.conftest import (  # noqa: F401
-    call_id,
-    inv_id,
-    other_call_id,
-    other_inv_id,
-    other_task_id,
-    reset_mock_classes,
-    task_id,
-    temp_sqlite_db_path,
-)
+# The fixtures that the suite takes from its own conftests.
+from pynenc_tests.conftest import *  # noqa: F403
+from pynenc_tests.integration.combinations.conftest import *  # noqa: F403
+from pynenc_tests.integration.orchestrator.conftest import *  # noqa: F403
+from pynenc_tests.util.subclasses import get_runner_subclasses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pynenc import Pynenc
 
 
 @pytest.fixture
 def app_instance(make_app: Callable[..., Pynenc]) -> Pynenc:
     return make_app()
+
+
+def combinations() -> list[tuple[str, str, str]]:
+    """Each server with each runner, with the serializers in turn, as the suite's own list has it."""
+    runners = sorted(runner.__name__ for runner in get_runner_subclasses())
+    serializers = sorted(each.__name__ for each in get_all_subclasses(BaseSerializer))
+    return [
+        (server, runner, serializers[number % len(serializers)])
+        for server in servers.names()
+        for number, runner in enumerate(runners)
+    ]
+
+
+@pytest.fixture(params=combinations(), ids="-".join)
+def app_combination_instance(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Pynenc:
+    """An app configured by the environment, which child processes see as well."""
+    name, runner, serializer = request.param
+    server = servers.running(name)
+    components = {
+        "CLIENT_DATA_STORE_CLS": "RedisClientDataStore",
+        "ORCHESTRATOR_CLS": "RedisOrchestrator",
+        "BROKER_CLS": "RedisBroker",
+        "STATE_BACKEND_CLS": "RedisStateBackend",
+        "TRIGGER_CLS": "SQLiteTrigger",
+        "SERIALIZER_CLS": serializer,
+        "RUNNER_CLS": runner,
+        "REDIS_URL": server.url,
+        "REDIS_CLUSTER": str(server.cluster),
+        "SQLITE_DB_PATH": request.getfixturevalue("temp_sqlite_db_path"),
+        "APP_ID": f"{request.node.name}-{uuid.uuid4().hex[:8]}",
+        "PRINT_ARGUMENTS": "False",
+        # As the suite's own fixture has them.
+        "RUNNER_LOOP_SLEEP_TIME_SEC": "0.01",
+        "INVOCATION_WAIT_RESULTS_SLEEP_TIME_SEC": "0.01",
+    }
+    for field, value in components.items():
+        monkeypatch.setenv(f"PYNENC__{field}", value)
+    app = Pynenc()
+    request.addfinalizer(app.purge)
+    return app

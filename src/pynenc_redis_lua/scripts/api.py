@@ -215,7 +215,7 @@ class Scripts(ScriptRunner):
         is not the owner is refused before anything is stored. To start an invocation is refused
         (TAKEN) while another one runs in the slot of its running concurrency control.
 
-        Replies: OK owner time | REFUSED status owner time | TAKEN status owner time | UNKNOWN.
+        Replies: OK owner time task | REFUSED status owner time | TAKEN status owner time | UNKNOWN.
         Cost: O(log N), and who waits for an invocation that becomes final.
         """
         return self.call(
@@ -408,7 +408,7 @@ class Scripts(ScriptRunner):
     ) -> Reply:
         """Send an invocation back to its queue.
 
-        Replies: OK owner time | REFUSED status owner time | UNKNOWN.
+        Replies: OK owner time task | REFUSED status owner time | UNKNOWN.
         Cost: O(log N).
         """
         return self.call(
@@ -435,7 +435,7 @@ class Scripts(ScriptRunner):
     ) -> Reply:
         """Send an invocation back to its queue after a retriable exception, and count the retry.
 
-        Replies: OK owner time | REFUSED status owner time | UNKNOWN.
+        Replies: OK owner time task | REFUSED status owner time | UNKNOWN.
         Cost: O(log N).
         """
         return self.call(

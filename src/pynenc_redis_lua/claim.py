@@ -1,0 +1,92 @@
+"""Claiming: how a runner gets its work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pynenc.invocation.status import InvocationStatus
+
+from pynenc_redis_lua.codec import pack, to_text
+from pynenc_redis_lua.operation import consumer_id, new_operation
+from pynenc_redis_lua.records import packed_contexts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pynenc.invocation.dist_invocation import DistributedInvocation
+    from pynenc.runner.runner_context import RunnerContext
+
+    from pynenc_redis_lua.orchestrator import RedisOrchestrator
+    from pynenc_redis_lua.state_backend import RedisStateBackend
+
+
+class Claim:
+    """One round of claiming for a runner.
+
+    Args:
+        orchestrator: Whose invocations are claimed.
+        state: Where they are stored.
+        runner_ctx: The runner.
+        queue_provider: Gives the queues in the order of the runner's strategy.
+        on_queue_retrieved: Told from which queue something came.
+    """
+
+    def __init__(
+        self,
+        orchestrator: RedisOrchestrator,
+        state: RedisStateBackend[Any, Any],
+        runner_ctx: RunnerContext,
+        queue_provider: Callable[[], Sequence[str]],
+        on_queue_retrieved: Callable[[str], None],
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._state = state
+        self._runner_ctx = runner_ctx
+        self._queue_provider = queue_provider
+        self._on_queue_retrieved = on_queue_retrieved
+
+    def invocations(self, count: int) -> Iterator[DistributedInvocation[Any, Any]]:
+        """Claim up to `count` invocations and iterate over them.
+
+        From one queue they come in one commit; from several, one at a time in the order that the
+        runner's strategy gives for each.
+        """
+        awaited_first = bool(self._orchestrator.conf.blocking_control)
+        while count > 0:
+            names = self._queue_provider()
+            batch: list[DistributedInvocation[Any, Any]] = []
+            for name in names:
+                batch = self._claim(
+                    name, count if len(names) == 1 else 1, awaited_first=awaited_first
+                )
+                awaited_first = False
+                if batch:
+                    self._on_queue_retrieved(name)
+                    yield from batch
+                    break
+            count -= len(batch)
+            if not batch or len(names) == 1:
+                return
+
+    def _claim(
+        self, queue_name: str, count: int, *, awaited_first: bool
+    ) -> list[DistributedInvocation[Any, Any]]:
+        contexts = self._state.new_contexts(self._runner_ctx)
+        claimed, held_back, _ = self._orchestrator.scripts.orchestrator_claim(
+            queue_name=queue_name,
+            count=count,
+            awaited_first=int(awaited_first),
+            owner=pack(self._runner_ctx.runner_id),
+            context_id=self._runner_ctx.runner_id,
+            contexts=packed_contexts(contexts),
+            consumer=consumer_id(),
+            op=new_operation(),
+        ).values
+        self._state.remember_contexts(contexts)
+        invocations = [self._state.to_invocation(*fields) for fields in claimed]
+        self._orchestrator.report_status(invocations, InvocationStatus.PENDING)
+        for id_ in held_back:
+            self._orchestrator.app.logger.info(
+                "invocation:%s deferred by concurrency_control", to_text(id_)
+            )
+        return invocations

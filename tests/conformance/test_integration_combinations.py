@@ -1,0 +1,3 @@
+"""pynenc's own suite, in full: `pynenc_tests.integration.combinations.all_tests`."""
+
+from pynenc_tests.integration.combinations.all_tests import *  # noqa: F403
