@@ -5,13 +5,18 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 python;
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-lowest lint types scripts clean
+.PHONY: demo test test-all test-lowest lint types scripts clean
+SUITE := tests/conformance/test_integration_combinations.py
 
 demo: $(INSTALLED)  ## Index the standard library on the embedded server
 	cd examples && ../$(BIN)/python -m stdlib_index
 
-test: $(INSTALLED)  ## All tests, on every server that this machine has
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test: $(INSTALLED)  ## The everyday tests, on every server that this machine has
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(SUITE)
+
+# The suite measures time: it runs alone, and not on a cluster.
+test-all: test  ## And pynenc's suite of all runners, on the first Valkey and the first Redis
+	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} $(BIN)/python -m pytest $(SUITE)
 
 test-lowest: build/lowest/installed  ## The tests on the oldest dependencies that pyproject.toml allows
 	build/lowest/bin/python -m pytest -n 2 tests/lua tests/calling tests/state

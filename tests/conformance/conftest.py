@@ -6,7 +6,6 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-import servers
 from pynenc import Pynenc
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.util.subclasses import get_all_subclasses
@@ -17,8 +16,10 @@ from pynenc_tests.integration.combinations.conftest import *  # noqa: F403
 from pynenc_tests.integration.orchestrator.conftest import *  # noqa: F403
 from pynenc_tests.util.subclasses import get_runner_subclasses
 
+import servers
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def app_instance(make_app: Callable[..., Pynenc]) -> Pynenc:
 
 
 def combinations() -> list[tuple[str, str, str]]:
-    """Each server with each runner, with the serializers in turn, as the suite's own list has it."""
+    """Each server with each runner and a serializer in turn, as the suite's own list has it."""
     runners = sorted(runner.__name__ for runner in get_runner_subclasses())
     serializers = sorted(each.__name__ for each in get_all_subclasses(BaseSerializer))
     return [
@@ -40,7 +41,7 @@ def combinations() -> list[tuple[str, str, str]]:
 @pytest.fixture(params=combinations(), ids="-".join)
 def app_combination_instance(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Pynenc:
+) -> Iterator[Pynenc]:
     """An app configured by the environment, which child processes see as well."""
     name, runner, serializer = request.param
     server = servers.running(name)
@@ -64,5 +65,5 @@ def app_combination_instance(
     for field, value in components.items():
         monkeypatch.setenv(f"PYNENC__{field}", value)
     app = Pynenc()
-    request.addfinalizer(app.purge)
-    return app
+    yield app
+    app.purge()
