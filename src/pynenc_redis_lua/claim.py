@@ -29,6 +29,10 @@ class Claim:
         runner_ctx: The runner.
         queue_provider: Gives the queues in the order of the runner's strategy.
         on_queue_retrieved: Told from which queue something came.
+
+    Attributes:
+        found: Whether anything was claimed so far.
+        held_back: Whether concurrency control held anything back so far.
     """
 
     def __init__(
@@ -44,6 +48,8 @@ class Claim:
         self._runner_ctx = runner_ctx
         self._queue_provider = queue_provider
         self._on_queue_retrieved = on_queue_retrieved
+        self.found = False
+        self.held_back = False
 
     def invocations(self, count: int) -> Iterator[DistributedInvocation[Any, Any]]:
         """Claim up to `count` invocations and iterate over them.
@@ -83,6 +89,8 @@ class Claim:
             op=new_operation(),
         ).values
         self._state.remember_contexts(contexts)
+        self.found = self.found or bool(claimed)
+        self.held_back = self.held_back or bool(held_back)
         invocations = [self._state.to_invocation(*fields) for fields in claimed]
         self._orchestrator.report_status(invocations, InvocationStatus.PENDING)
         for id_ in held_back:

@@ -272,21 +272,19 @@ class RedisOrchestrator(BaseOrchestrator):
         if max_num_invocations <= 0:
             return
         claim = Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
-        found = False
-        if time.monotonic() >= self._look_again_at:
-            for invocation in claim.invocations(max_num_invocations):
-                found = True
-                yield invocation
-        if not found and self._bell_rings(queue_provider()):
-            for invocation in claim.invocations(max_num_invocations):
-                found = True
-                yield invocation
-        if found:
+        looked = time.monotonic() >= self._look_again_at
+        if looked:
+            yield from claim.invocations(max_num_invocations)
+        if not claim.found and self._bell_rings(queue_provider()):
+            looked = True
+            yield from claim.invocations(max_num_invocations)
+        if claim.found or claim.held_back:
+            # Nothing rings when the slot is free again that an invocation was held back for.
             self._look_again_at = 0.0
+        elif looked:
+            self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS
 
     def _bell_rings(self, queue_names: Sequence[str]) -> bool:
-        if self._look_again_at <= time.monotonic():
-            self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS
         # A blocking command must end before the socket gives up on its reply.
         timeout = min(self.app.broker.conf.queue_timeout_sec, self.conf.socket_timeout / 2)
         return self.scripts.wait_for_any("doorbell", queue_names, timeout)
@@ -744,13 +742,34 @@ class RedisOrchestrator(BaseOrchestrator):
         self.scripts.orchestrator_schedule_expiry(invocation_id=invocation_id)
 
     def auto_purge(self) -> None:
-        """Remove what has been final for `auto_final_invocation_purge_hours`, a step at a time."""
+        """Remove what has been final for `auto_final_invocation_purge_hours`, a step at a time.
+
+        So goes what only they needed: client data, and what is noted of runners and consumers that
+        have been silent for as long.
+        """
         age_us = int(self.conf.auto_final_invocation_purge_hours * 3600 * _MICROSECONDS)
         while self.scripts.orchestrator_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
             pass
+        silence_us = max(age_us, self._dead_us)
+        while self.scripts.orchestrator_expire_runners(age_us=silence_us, count=_SWEEP_PAGE).values[
+            0
+        ]:
+            pass
+        self._expire_replies(silence_us)
         if self._state is not None and isinstance(self.app.client_data_store, RedisClientDataStore):
             while self.scripts.data_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
                 pass
+
+    def _expire_replies(self, age_us: int) -> None:
+        cursor = "0"
+        while True:
+            cursor = (
+                self.scripts.broker_expire_replies(cursor=cursor, age_us=age_us, count=_SWEEP_PAGE)
+                .values[0]
+                .decode()
+            )
+            if cursor == "0":
+                return
 
     def purge(self) -> None:
         """Remove all data that the orchestrator keeps of the app, at once."""

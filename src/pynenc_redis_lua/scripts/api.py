@@ -53,6 +53,16 @@ class Scripts(ScriptRunner):
         """
         return self.call("broker/count", items=items)
 
+    def broker_expire_replies(self, *, cursor: str, age_us: int, count: int) -> Reply:
+        """Forget the last replies of consumers that took nothing for a time, a page of them.
+
+        Replies with the cursor of the next page, "0" after the last.
+
+        Replies: PAGE cursor.
+        Cost: O(count).
+        """
+        return self.call("broker/expire_replies", cursor=cursor, age_us=age_us, count=count)
+
     def broker_purge(self, *, queue_name: str) -> Reply:
         """Remove all queues of the app, and the doorbell of one.
 
@@ -256,6 +266,16 @@ class Scripts(ScriptRunner):
         Cost: O(count log N), and what each invocation and workflow left.
         """
         return self.call("orchestrator/expire", age_us=age_us, count=count)
+
+    def orchestrator_expire_runners(self, *, age_us: int, count: int) -> Reply:
+        """Forget runners that have been silent for a time, at most `count` of them.
+
+        Replies with how many there were. What they ran is gone from the history as well by then.
+
+        Replies: OK removed.
+        Cost: O(count log N).
+        """
+        return self.call("orchestrator/expire_runners", age_us=age_us, count=count)
 
     def orchestrator_get_status(self, *, invocation_id: str) -> Reply:
         """Read the status of an invocation.
