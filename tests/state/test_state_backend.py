@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -254,6 +255,27 @@ class TestHistory:
         found += [record.invocation_id for page in pages for record in page]
 
         assert found == [*before, "ahead"]
+
+    @pytest.mark.parametrize("server", servers.names()[:1], indirect=True)
+    def test_reading_a_range_takes_the_memory_of_a_page(self, backend: RedisStateBackend) -> None:
+        def peak_of(records: int) -> int:
+            tracemalloc.start()
+            pages = backend.iter_history_in_timerange(START, START + timedelta(days=1), 100)
+            assert sum(len(page) for page in pages) == records
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return peak
+
+        def add(batches: range) -> None:
+            for second in batches:
+                ids = [InvocationId(f"inv-{second}-{i}") for i in range(1_000)]
+                backend._add_histories(ids, history(second))
+
+        add(range(1))
+        few = peak_of(1_000)
+        add(range(1, 20))
+
+        assert peak_of(20_000) < 1.5 * few
 
     def test_open_ranges_reach_every_record(self, backend: RedisStateBackend) -> None:
         record = history(0)
