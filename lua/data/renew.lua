@@ -12,5 +12,5 @@ if redis.call("HEXISTS", client_data, reference) == 0 then
   return { "NONE" }
 end
 start_writing()
-redis.call("ZADD", client_data_idle, decimal(now_us()), reference)
+redis.call("ZADD", client_data_idle, "XX", decimal(now_us()), reference)
 return { "STORED" }

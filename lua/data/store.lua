@@ -1,6 +1,6 @@
 #!lua
 --- Store a value; one of the same content that is there already stays.
---- Nothing refers to it yet: retention spares it for as long as it spares a final invocation.
+--- Retention removes it once its last user is gone; one that is idle is idle from now on.
 -- @version 1
 -- @key client_data
 -- @key client_data_idle
@@ -12,5 +12,5 @@
 --[[% use "lib/decimal.lua" %]]
 start_writing()
 redis.call("HSETNX", client_data, reference, data)
-redis.call("ZADD", client_data_idle, decimal(now_us()), reference)
+redis.call("ZADD", client_data_idle, "XX", decimal(now_us()), reference)
 return { "OK" }

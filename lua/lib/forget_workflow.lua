@@ -1,5 +1,6 @@
 --[[% use "lib/pack.lua" %]]
 --[[% use "lib/unpack.lua" %]]
+--[[% use "lib/release_client_data.lua" %]]
 -- Remove what a workflow left: its run, its list of sub-invocations, its data and its values.
 local function forget_related(relation, workflow, data)
   local prefix = pack(relation) .. pack(workflow)
@@ -9,7 +10,9 @@ local function forget_related(relation, workflow, data)
     for _, member in ipairs(members) do
       redis.call("ZREM", index, member)
       if data then
-        redis.call("HDEL", data, string.sub(member, #pack(relation) + 1))
+        local name = string.sub(member, #pack(relation) + 1)
+        release_client_data(workflow, redis.call("HGET", data, name) or "")
+        redis.call("HDEL", data, name)
       end
     end
     members = redis.call("ZRANGE", index, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1000)

@@ -45,7 +45,7 @@ end
 
 -- The members of several ranges merged, the newest first, behind `offset` of them.
 local function newest(prefixes, offset, count)
-  local before = time_before(prefixes, offset)
+  local before = offset > 0 and time_before(prefixes, offset) or 2 ^ 52
   local skip = offset - count_since(prefixes, before)
   local merged = {}
   for _, prefix in ipairs(prefixes) do

@@ -1,4 +1,5 @@
 --[[% use "lib/index_members.lua" %]]
+--[[% use "lib/use_client_data.lua" %]]
 -- Store an invocation with its index members; those of an older record of it that differ go.
 local function put_invocation(invocation_id, record, members, serialized_arguments)
   local known = redis.call("HGET", invocations, invocation_id)
@@ -15,5 +16,6 @@ local function put_invocation(invocation_id, record, members, serialized_argumen
     redis.call("HDEL", arguments, invocation_id)
   else
     redis.call("HSET", arguments, invocation_id, serialized_arguments)
+    use_client_data(invocation_id, serialized_arguments)
   end
 end

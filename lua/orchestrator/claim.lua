@@ -1,8 +1,10 @@
 #!lua
 --- Claim up to `count` invocations for a runner.
---- Those that others wait for come first, then the head of a queue. Each becomes pending and owned, is recorded, and comes back with its record and arguments. One
---- that running concurrency control holds back goes to the end of its queue or ends, by its task's
---- setting, and is named in the reply. `left` says whether the queue still holds something.
+--- Those that others wait for come first, then the head of a queue. Each becomes pending and owned,
+--- is recorded, and comes back with its record and arguments. One that running concurrency control
+--- holds back goes to the end of its queue or ends, by its task's setting; the reply says which
+--- changed how, and how many wait for their slot. `left` says whether the queue holds anything that
+--- was not looked at.
 -- @version 1
 -- @key statuses
 -- @key open
@@ -29,10 +31,12 @@
 -- @arg contexts bytes
 -- @arg consumer id
 -- @arg op id
--- @returns OK claimed held_back left
+-- @returns OK claimed held_back waiting left
 -- @cost O(count log N)
 --[[% use "lib/is_refused.lua" %]]
---[[% use "lib/requeue.lua" %]]
+--[[% use "lib/set_status.lua" %]]
+--[[% use "lib/record_status.lua" %]]
+--[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/slot_taken.lua" %]]
 --[[% use "lib/dequeue.lua" %]]
 --[[% use "lib/queue_head.lua" %]]
@@ -50,38 +54,66 @@ local function hand_out(invocation_id)
   ids[#ids + 1] = invocation_id
 end
 
-local function reply()
-  return { "OK", claimed, held_back, queue_head(queue_name, 1)[1] and 1 or 0 }
+local function change(invocation_id, record, status)
+  set_status(invocation_id, record, status, owner, op)
+  record_status(invocation_id, record, context_id)
 end
 
+-- One that was sent back already only moves to the end of its queue: to record that at every look
+-- would let its history grow for as long as the slot is taken.
 local function hold_back(invocation_id, record)
-  held_back[#held_back + 1] = invocation_id
+  if record.status == "rerouted" then
+    back[#back + 1] = { invocation_id, record }
+    return
+  end
   local status = record.reroutes == "1" and "concurrency_controlled"
     or "concurrency_controlled_final"
   if is_refused(record, status, owner) then
-    status = "concurrency_controlled"
+    back[#back + 1] = { invocation_id, record }
+    return
   end
-  set_status(invocation_id, record, status, owner, op)
-  record_status(invocation_id, record, context_id)
+  change(invocation_id, record, status)
+  held_back[#held_back + 1] = { invocation_id, record.task, status }
   if status == "concurrency_controlled" then
+    change(invocation_id, record, "rerouted")
+    held_back[#held_back + 1] = { invocation_id, record.task, "rerouted" }
     back[#back + 1] = { invocation_id, record }
   end
 end
 
+local function claim(invocation_id, record)
+  if not is_refused(record, "pending", owner) then
+    dequeue(invocation_id)
+    change(invocation_id, record, "pending")
+    hand_out(invocation_id)
+  end
+end
+
+local function is_held_back(invocation_id, record)
+  return slot_taken(record, invocation_id, "pending")
+    or slot_taken(record, invocation_id, "running")
+end
+
+-- An invocation that others wait for stays where it is if it is held back: its turn comes.
+local function consider_awaited(invocation_id)
+  local record = read_status(invocation_id)
+  if not record or not is(record.status, "available") then
+    redis.call("ZREM", blocking, invocation_id)
+  elseif not is_held_back(invocation_id, record) then
+    claim(invocation_id, record)
+  end
+end
+
 -- An invocation that is not free to run any more leaves the queue and nothing else happens to it.
-local function consider(invocation_id)
+local function consider_queued(invocation_id)
   local record = read_status(invocation_id)
   dequeue(invocation_id)
   if not record or not is(record.status, "available") then
-    redis.call("ZREM", blocking, invocation_id)
-  elseif
-    slot_taken(record, invocation_id, "pending") or slot_taken(record, invocation_id, "running")
-  then
+    return
+  elseif is_held_back(invocation_id, record) then
     hold_back(invocation_id, record)
-  elseif not is_refused(record, "pending", owner) then
-    set_status(invocation_id, record, "pending", owner, op)
-    record_status(invocation_id, record, context_id)
-    hand_out(invocation_id)
+  else
+    claim(invocation_id, record)
   end
 end
 
@@ -92,39 +124,40 @@ for _, invocation_id in ipairs(last_reply(consumer, op) or {}) do
   end
 end
 if #ids > 0 then
-  return reply()
+  return { "OK", claimed, held_back, 0, 0 }
 end
 
 local context_list = parse_contexts(contexts)
 start_writing()
-store_contexts(context_list)
 if awaited_first == 1 then
   for _, invocation_id in ipairs(redis.call("ZRANGE", blocking, 0, count - 1)) do
-    consider(invocation_id)
+    consider_awaited(invocation_id)
   end
 end
 -- Stale and held back entries are passed over, but not without a limit.
 local looked_at = 0
-while #ids < count and looked_at < 4 * count do
+while #ids < count and looked_at < math.max(4 * count, 100) do
   local members = queue_head(queue_name, count - #ids)
   if not members[1] then
     break
   end
   for _, member in ipairs(members) do
     redis.call("ZREM", queue, member)
-    consider(queued_id(queue_name, member))
+    consider_queued(queued_id(queue_name, member))
     looked_at = looked_at + 1
   end
 end
+local left = queue_head(queue_name, 1)[1] and 1 or 0
 for _, held in ipairs(back) do
-  requeue(held[1], held[2], { "rerouted" }, context_id, op)
+  enqueue(held[1], held[2].queue, held[2].priority)
+end
+-- A runner that idles makes a new context every so often; only what did something is kept.
+if #ids > 0 or #held_back > 0 then
+  store_contexts(context_list)
 end
 if #ids > 0 then
   remember_reply(consumer, op, ids)
+  -- More work than this worker took: wake the next one.
+  ring(left)
 end
-local answer = reply()
--- More work than this worker took: wake the next one.
-if #ids > 0 then
-  ring(answer[4])
-end
-return answer
+return { "OK", claimed, held_back, #back, left }

@@ -36,9 +36,7 @@
 --[[% use "lib/dequeue.lua" %]]
 --[[% use "lib/index_members.lua" %]]
 --[[% use "lib/forget_workflow.lua" %]]
---[[% use "lib/client_data_references.lua" %]]
-local now = now_us()
-
+--[[% use "lib/release_client_data.lua" %]]
 local function forget_status(invocation_id)
   local record = read_status(invocation_id)
   if record then
@@ -68,10 +66,7 @@ end
 local function forget_payloads(invocation_id)
   for _, key in ipairs({ arguments, results, exceptions }) do
     local payload = redis.call("HGET", key, invocation_id) or ""
-    for _, reference in ipairs(client_data_references(payload)) do
-      redis.call("ZREM", client_data_uses, pack(reference) .. pack(invocation_id))
-      redis.call("ZADD", client_data_idle, decimal(now), reference)
-    end
+    release_client_data(invocation_id, payload)
     redis.call("HDEL", key, invocation_id)
   end
 end
@@ -85,7 +80,7 @@ local function forget_invocation(invocation_id)
   end
 end
 
-local before = decimal(now - age_us)
+local before = decimal(now_us() - age_us)
 local expired = redis.call("ZRANGE", expiring, "-inf", before, "BYSCORE", "LIMIT", 0, count)
 start_writing()
 for _, invocation_id in ipairs(expired) do

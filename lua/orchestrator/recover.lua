@@ -1,7 +1,7 @@
 #!lua
 --- Put invocations that stand still back in their queue, recording each step.
 --- Each is looked at again: one that moved on since it was found is left alone. Replies with those
---- that were put back.
+--- that were put back, each with its task and the statuses that it went through.
 -- @version 1
 -- @key statuses
 -- @key open
@@ -25,7 +25,7 @@
 -- @arg pending_us int
 -- @arg dead_us int
 -- @item invocation_id id
--- @returns OK invocation_ids
+-- @returns OK recovered
 -- @cost O(n log N) for n items
 --[[% use "lib/requeue.lua" %]]
 --[[% use "lib/recovery_steps.lua" %]]
@@ -39,12 +39,12 @@ for i = 1, item_count do
   local invocation_id = item(i)
   local record = read_status(invocation_id)
   if record and record.op == op then
-    recovered[#recovered + 1] = invocation_id
+    recovered[#recovered + 1] = { invocation_id, record.task }
   elseif record and record.queue == queue_name then
     local steps = recovery_steps(invocation_id, record, now, pending_us, dead_us)
     if steps then
       requeue(invocation_id, record, steps, context_id, op)
-      recovered[#recovered + 1] = invocation_id
+      recovered[#recovered + 1] = { invocation_id, record.task, unpack(steps) }
     end
   end
 end

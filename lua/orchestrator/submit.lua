@@ -45,7 +45,6 @@
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/record_status.lua" %]]
 --[[% use "lib/runner_contexts.lua" %]]
---[[% use "lib/use_client_data.lua" %]]
 --[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/ring.lua" %]]
 if reuse == 1 then
@@ -91,7 +90,6 @@ for i = 1, item_count do
     put_invocation(invocation_id, stored, members[i], serialized)
     register(invocation_id, record)
     record_status(invocation_id, record, context_id, parent_of(stored))
-    use_client_data(invocation_id, serialized)
     enqueue(invocation_id, queue_name, priority)
     added = added + 1
   end

@@ -2,10 +2,13 @@
 --- Store the serialized result of an invocation.
 -- @version 1
 -- @key results
+-- @key client_data_uses
 -- @arg invocation_id id
 -- @arg serialized bytes
 -- @returns OK
--- @cost O(1)
+-- @cost O(log N)
+--[[% use "lib/use_client_data.lua" %]]
 start_writing()
 redis.call("HSET", results, invocation_id, serialized)
+use_client_data(invocation_id, serialized)
 return { "OK" }

@@ -5,11 +5,14 @@
 -- @version 1
 -- @key workflow_values
 -- @key index
+-- @key client_data_uses
 -- @arg field bytes
 -- @arg serialized bytes
 -- @returns STORED serialized
 -- @cost O(log N)
 --[[% use "lib/pack.lua" %]]
+--[[% use "lib/unpack.lua" %]]
+--[[% use "lib/use_client_data.lua" %]]
 local stored = redis.call("HGET", workflow_values, field)
 if stored then
   return { "STORED", stored }
@@ -18,4 +21,5 @@ start_writing()
 redis.call("HSET", workflow_values, field, serialized)
 -- Retention finds what a workflow left by its id.
 redis.call("ZADD", index, 0, pack("value") .. field)
+use_client_data((unpack_field(field, 1)), serialized)
 return { "STORED", serialized }

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from pynenc_redis_lua.scripts.api import Scripts
 
+# Waits that are noted in one commit.
+_WAITS = 250
+
 
 class RedisBlockingControl(BaseBlockingControl):
     """Who waits for whom.
@@ -33,7 +36,7 @@ class RedisBlockingControl(BaseBlockingControl):
     ) -> None:
         """Note that an invocation waits for others; those that are final never block it."""
         items = [(invocation_id,) for invocation_id in result_invocation_ids]
-        for batch in batches(items, lambda item: len(item[0])):
+        for batch in batches(items, _WAITS):
             self._scripts.orchestrator_wait(waiting_id=caller_invocation_id, items=batch)
 
     def release_waiters(self, waited_invocation_id: InvocationId) -> None:

@@ -65,7 +65,7 @@ class RedisBroker(BaseBroker):
     ) -> None:
         """Queue invocations in their order; one commit per 1,000."""
         items = [(invocation_id,) for invocation_id in invocation_ids]
-        for batch in batches(items, lambda item: len(item[0])):
+        for batch in batches(items):
             self._scripts.broker_route(
                 queue_name=queue_name,
                 priority=sortable_priority(priority),

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.orchestrator import RedisOrchestrator
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
+# Invocations of one claim, and rounds of a claim that finds nothing but held back invocations: the
+# server is held up for a few milliseconds at the most.
+_MOST = 100
+_ROUNDS = 8
+
 
 class Claim:
     """One round of claiming for a runner.
@@ -50,6 +55,7 @@ class Claim:
         self._on_queue_retrieved = on_queue_retrieved
         self.found = False
         self.held_back = False
+        self._left = False
 
     def invocations(self, count: int) -> Iterator[DistributedInvocation[Any, Any]]:
         """Claim up to `count` invocations and iterate over them.
@@ -61,24 +67,29 @@ class Claim:
         while count > 0:
             names = self._queue_provider()
             batch: list[DistributedInvocation[Any, Any]] = []
+            size = 1
             for name in names:
-                batch = self._claim(
-                    name, count if len(names) == 1 else 1, awaited_first=awaited_first
-                )
+                size = min(count, _MOST) if len(names) == 1 else 1
+                batch = self._claim(name, size, awaited_first=awaited_first)
                 awaited_first = False
+                # What runs may stand behind many that are held back.
+                for _ in range(_ROUNDS):
+                    if batch or not self._left:
+                        break
+                    batch = self._claim(name, size, awaited_first=False)
                 if batch:
                     self._on_queue_retrieved(name)
                     yield from batch
                     break
             count -= len(batch)
-            if not batch or len(names) == 1:
+            if len(batch) < size:
                 return
 
     def _claim(
         self, queue_name: str, count: int, *, awaited_first: bool
     ) -> list[DistributedInvocation[Any, Any]]:
         contexts = self._state.new_contexts(self._runner_ctx)
-        claimed, held_back, _ = self._orchestrator.scripts.orchestrator_claim(
+        claimed, held_back, waiting, left = self._orchestrator.scripts.orchestrator_claim(
             queue_name=queue_name,
             count=count,
             awaited_first=int(awaited_first),
@@ -88,13 +99,27 @@ class Claim:
             consumer=consumer_id(),
             op=new_operation(),
         ).values
-        self._state.remember_contexts(contexts)
+        if claimed or held_back:
+            self._state.remember_contexts(contexts)
         self.found = self.found or bool(claimed)
-        self.held_back = self.held_back or bool(held_back)
-        invocations = [self._state.to_invocation(*fields) for fields in claimed]
+        self.held_back = self.held_back or bool(waiting)
+        self._left = bool(left)
+        invocations = list(self._loaded(claimed))
         self._orchestrator.report_status(invocations, InvocationStatus.PENDING)
-        for id_ in held_back:
+        self._orchestrator.report_changes(held_back)
+        for id_, _, status in held_back:
             self._orchestrator.app.logger.info(
-                "invocation:%s deferred by concurrency_control", to_text(id_)
+                "invocation:%s status:%s by concurrency control", to_text(id_), to_text(status)
             )
         return invocations
+
+    def _loaded(self, claimed: list[list[bytes]]) -> Iterator[DistributedInvocation[Any, Any]]:
+        for fields in claimed:
+            try:
+                yield self._state.to_invocation(*fields)
+            except Exception:
+                # A task that this worker can't import must not take the others along, nor the
+                # worker: it stays pending until recovery gives it to another one.
+                self._orchestrator.app.logger.exception(
+                    "invocation:%s can't be loaded by this worker", to_text(fields[0])
+                )

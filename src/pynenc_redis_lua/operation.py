@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-
-_process = 0
-_prefix = ""
+from functools import cache
 
 
 def new_operation() -> str:
@@ -20,7 +18,11 @@ def consumer_id() -> str:
 
     A consumer's last reply is kept for it; two threads of one id would overwrite each other's.
     """
-    global _process, _prefix
-    if _process != os.getpid():
-        _process, _prefix = os.getpid(), secrets.token_hex(6)
-    return f"{_prefix}-{threading.get_ident():x}"
+    return f"{_process_id(os.getpid())}-{threading.get_ident():x}"
+
+
+@cache
+def _process_id(_: int) -> str:
+    # The argument is the process: a forked child, and one that gets the number again elsewhere, is
+    # another consumer.
+    return secrets.token_hex(6)

@@ -8,7 +8,8 @@ pynenc's base class does it, with our part of each step atomic in itself.
 from __future__ import annotations
 
 import time
-from functools import cached_property
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pynenc import context
@@ -34,8 +35,9 @@ from pynenc_redis_lua.claim import Claim
 from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.client_data_store import RedisClientDataStore
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
-from pynenc_redis_lua.concurrency import argument_digests, control, digest
+from pynenc_redis_lua.concurrency import argument_digests, concurrency_key, control, digest
 from pynenc_redis_lua.conf import ConfigOrchestratorRedis
+from pynenc_redis_lua.errors import ServerOutOfMemoryError, ServerUnavailableError
 from pynenc_redis_lua.operation import new_operation
 from pynenc_redis_lua.records import (
     call_arguments,
@@ -52,8 +54,7 @@ from pynenc_redis_lua.scripts.runner import batches
 from pynenc_redis_lua.state_backend import RedisStateBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pynenc.app import Pynenc
     from pynenc.call import Call, PreSerializedCall
@@ -76,9 +77,14 @@ if TYPE_CHECKING:
 # milliseconds of the server's time.
 _PAGE = 1_000
 _SWEEP_PAGE = 100
+_STEP_ITEMS = 250
 # How long an idle worker relies on the doorbell before it looks into the queue all the same: a
 # worker that dies between hearing it and claiming takes the ring with it.
 _TRUST_BELL_SECONDS = 1.0
+# Between two attempts to store the end of a run.
+_REPEAT_SECONDS = 1.0
+# How long one round of recovery, and one of retention, may take: the runner's own loop waits.
+_SWEEP_SECONDS = 2.0
 _MICROSECONDS = 1_000_000
 
 
@@ -122,8 +128,13 @@ class RedisOrchestrator(BaseOrchestrator):
         state, broker = self.app.state_backend, self.app.broker
         if not isinstance(state, RedisStateBackend) or not isinstance(broker, RedisBroker):
             return None
-        same_server = state.connection is self.connection is broker.connection
-        return state if same_server else None
+        if state.connection is self.connection is broker.connection:
+            return state
+        self.app.logger.warning(
+            "state backend, orchestrator and broker have different settings of Redis: steps of an"
+            " invocation's life are not single commits"
+        )
+        return None
 
     # Submit
 
@@ -198,7 +209,7 @@ class RedisOrchestrator(BaseOrchestrator):
         runner_ctx = context.get_or_create_runner_context(self.app.app_id)
         contexts = state.new_contexts(runner_ctx)
         for (queue_name, priority), group in self._by_route(invocations).items():
-            for batch in batches(map(_submission, group), _weight):
+            for batch in batches(map(_submission, group), _STEP_ITEMS):
                 reply = self.scripts.orchestrator_submit(
                     queue_name=queue_name,
                     priority=sortable_priority(priority),
@@ -240,7 +251,7 @@ class RedisOrchestrator(BaseOrchestrator):
         """Register invocations that are not known yet; one commit per 1,000 of them."""
         time_us = 0
         items = (_registration(invocation) for invocation in invocations)
-        for batch in batches(items, lambda item: sum(map(len, item))):
+        for batch in batches(items):
             reply = self.scripts.orchestrator_register(
                 owner=pack(runner_id), op=new_operation(), items=batch
             )
@@ -290,6 +301,18 @@ class RedisOrchestrator(BaseOrchestrator):
         return self.scripts.wait_for_any("doorbell", queue_names, timeout)
 
     # Run
+
+    def is_authorize_to_run_by_concurrency_control(
+        self, invocation: DistributedInvocation[Params, Result]
+    ) -> bool:
+        """Tell whether no other invocation runs in the slot of this one's concurrency control."""
+        slot = concurrency_key(invocation.call, invocation.task.conf.running_concurrency)
+        if self._state is None or not slot:
+            return super().is_authorize_to_run_by_concurrency_control(invocation)
+        reply = self.scripts.orchestrator_is_slot_free(
+            invocation_id=invocation.invocation_id, slot=slot
+        )
+        return reply.tag == "FREE"
 
     def set_invocation_status(
         self,
@@ -361,7 +384,8 @@ class RedisOrchestrator(BaseOrchestrator):
         outcome: tuple[str, str] = ("", ""),
     ) -> None:
         contexts = state.new_contexts(runner_ctx)
-        reply = self.scripts.orchestrator_commit_status(
+        commit = partial(
+            self.scripts.orchestrator_commit_status,
             invocation_id=invocation_id,
             status=status.value,
             owner=pack(runner_ctx.runner_id),
@@ -371,12 +395,27 @@ class RedisOrchestrator(BaseOrchestrator):
             outcome=outcome[0],
             serialized=to_bytes(outcome[1]),
         )
+        reply = self._persistently(commit) if status.is_final() else commit()
         if reply.tag == "TAKEN":
             self.reroute_invocations({invocation_id}, runner_ctx)
-            reply = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
+            rerouted = InvocationStatusRecord(InvocationStatus.REROUTED)
+            status_record_transition(rerouted, status, runner_ctx.runner_id)
         self._settle(reply, invocation_id, status, runner_ctx)
         state.remember_contexts(contexts)
         self.app.logger.info("invocation:%s status:%s", invocation_id, status.value)
+
+    def _persistently(self, commit: Callable[[], Reply]) -> Reply:
+        """Repeat the end of a run for as long as this process lives.
+
+        The work is done; if its end were given up with the outage budget, the invocation would stay
+        running for an owner that is alive, and nothing would ever look at it again.
+        """
+        while True:
+            try:
+                return commit()
+            except (ServerUnavailableError, ServerOutOfMemoryError) as error:
+                self.app.logger.warning("a finished run can't be stored yet: %s", error)
+                time.sleep(_REPEAT_SECONDS)
 
     def set_invocation_retry(
         self,
@@ -392,7 +431,8 @@ class RedisOrchestrator(BaseOrchestrator):
             super().set_invocation_retry(invocation, exception, runner_ctx)
             return
         contexts = self._state.new_contexts(runner_ctx)
-        reply = self.scripts.orchestrator_retry(
+        commit = partial(
+            self.scripts.orchestrator_retry,
             queue_name=invocation.task.broker_queue,
             priority=sortable_priority(invocation.task.broker_priority),
             invocation_id=invocation.invocation_id,
@@ -401,6 +441,7 @@ class RedisOrchestrator(BaseOrchestrator):
             contexts=packed_contexts(contexts),
             op=new_operation(),
         )
+        reply = self._persistently(commit)
         status = InvocationStatus.RETRY
         self._settle(reply, invocation.invocation_id, status, runner_ctx)
         self._state.remember_contexts(contexts)
@@ -467,6 +508,14 @@ class RedisOrchestrator(BaseOrchestrator):
         if watched:
             self.app.trigger.report_tasks_status(watched, status)
 
+    def report_changes(self, changes: Iterable[tuple[bytes, bytes, bytes]]) -> None:
+        """Report changes that a script made by itself: invocation id, task and status of each."""
+        for id_, task, status in changes:
+            if self._is_watched(TaskId.from_key(to_text(task)), StatusContext):
+                self.app.trigger.report_tasks_status(
+                    [InvocationId(to_text(id_))], InvocationStatus(status.decode())
+                )
+
     def _is_watched(self, task_id: TaskId, kind: type[ConditionContext]) -> bool:
         # The trigger component would read each invocation from the state backend, only to find
         # that no trigger watches its task.
@@ -514,7 +563,7 @@ class RedisOrchestrator(BaseOrchestrator):
             return []
         wanted = {status.value.encode() for status in status_filter}
         found: list[InvocationId] = []
-        for batch in batches([(id_,) for id_ in invocation_ids], lambda item: len(item[0])):
+        for batch in batches([(id_,) for id_ in invocation_ids]):
             statuses = self.scripts.orchestrator_statuses_of(items=batch).values[0]
             found += [
                 id_ for (id_,), status in zip(batch, statuses, strict=True) if status in wanted
@@ -641,7 +690,7 @@ class RedisOrchestrator(BaseOrchestrator):
     ) -> None:
         """Note that runners are alive; one commit per 1,000 of them."""
         items = [(runner_id,) for runner_id in runner_ids]
-        for batch in batches(items, lambda item: len(item[0])):
+        for batch in batches(items):
             self.scripts.orchestrator_heartbeat(
                 eligible="1" if can_run_atomic_service else "",
                 queues=pack(*(consumed_queues or ())),
@@ -720,9 +769,10 @@ class RedisOrchestrator(BaseOrchestrator):
         queues: dict[str, list[tuple[str]]] = {}
         for id_, queue_name, _ in self._stale("", self._dead_us):
             queues.setdefault(queue_name, []).append((id_,))
+        deadline = time.monotonic() + _SWEEP_SECONDS
         recovered: list[InvocationId] = []
         for queue_name, items in queues.items():
-            for at in range(0, len(items), _SWEEP_PAGE):
+            for batch in batches(items, _SWEEP_PAGE):
                 reply = self.scripts.orchestrator_recover(
                     queue_name=queue_name,
                     context_id=runner_ctx.runner_id,
@@ -730,11 +780,15 @@ class RedisOrchestrator(BaseOrchestrator):
                     op=new_operation(),
                     pending_us=self._pending_us,
                     dead_us=self._dead_us,
-                    items=items[at : at + _SWEEP_PAGE],
+                    items=batch,
                 )
-                recovered += _ids(reply.values[0])
-        for id_ in recovered:
-            self.app.logger.warning("invocation:%s stood still, it is queued again", id_)
+                for id_, task, *steps in reply.values[0]:
+                    recovered.append(InvocationId(to_text(id_)))
+                    self.report_changes((id_, task, step) for step in steps)
+                if time.monotonic() > deadline:
+                    break
+        for invocation_id in recovered:
+            self.app.logger.warning("invocation:%s stood still, it is queued again", invocation_id)
         return recovered
 
     def set_up_invocation_auto_purge(self, invocation_id: InvocationId) -> None:
@@ -748,17 +802,19 @@ class RedisOrchestrator(BaseOrchestrator):
         have been silent for as long.
         """
         age_us = int(self.conf.auto_final_invocation_purge_hours * 3600 * _MICROSECONDS)
-        while self.scripts.orchestrator_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
-            pass
-        silence_us = max(age_us, self._dead_us)
-        while self.scripts.orchestrator_expire_runners(age_us=silence_us, count=_SWEEP_PAGE).values[
-            0
-        ]:
-            pass
-        self._expire_replies(silence_us)
+        # What a runner ran may have been finished by another one, long after it fell silent.
+        silence_us = 2 * max(age_us, self._dead_us)
+        steps: list[Callable[[], Reply]] = [
+            partial(self.scripts.orchestrator_expire, age_us=age_us, count=_SWEEP_PAGE),
+            partial(self.scripts.orchestrator_expire_runners, age_us=silence_us, count=_SWEEP_PAGE),
+        ]
         if self._state is not None and isinstance(self.app.client_data_store, RedisClientDataStore):
-            while self.scripts.data_expire(age_us=age_us, count=_SWEEP_PAGE).values[0]:
+            steps.append(partial(self.scripts.data_expire, age_us=age_us, count=_SWEEP_PAGE))
+        deadline = time.monotonic() + _SWEEP_SECONDS
+        for step in steps:
+            while step().values[0] and time.monotonic() < deadline:
                 pass
+        self._expire_replies(silence_us)
 
     def _expire_replies(self, age_us: int) -> None:
         cursor = "0"
@@ -782,8 +838,18 @@ class RedisOrchestrator(BaseOrchestrator):
         """Claim the atomic service; who gets it also runs recovery and retention."""
         run = super().try_claim_atomic_service_run(runner_ctx)
         if run is not None:
-            self.recover_invocations(runner_ctx)
-            self.auto_purge()
+            try:
+                self.recover_invocations(runner_ctx)
+                self.auto_purge()
+            except Exception as error:
+                # The runner ends only a run that it got; this one would hold the service for good.
+                self.finalize_atomic_service_execution(
+                    run,
+                    datetime.now(UTC),
+                    AtomicServiceExecutionStatus.ABANDONED,
+                    f"exception:{type(error).__name__}",
+                )
+                raise
         return run
 
     def record_atomic_service_execution_start(
@@ -930,7 +996,3 @@ def _submission(
         invocation.task.task_id.key,
         *control(invocation),
     )
-
-
-def _weight(item: tuple[str | bytes, ...]) -> int:
-    return sum(map(len, item))

@@ -154,7 +154,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             )
             for dto, call, history in rows
         )
-        for batch in batches(items, lambda item: sum(map(len, item[:4]))):
+        for batch in batches(items):
             self._scripts.state_upsert_invocations(contexts=contexts, items=batch)
 
     def _get_invocation(self, invocation_id: InvocationId) -> tuple[InvocationDTO, CallDTO] | None:
@@ -262,7 +262,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             (invocation_id, history_record(history), to_microseconds(history.timestamp))
             for invocation_id, history in records
         )
-        for batch in batches(items, lambda item: len(item[0]) + len(item[1])):
+        for batch in batches(items):
             self._scripts.state_add_histories(contexts=packed_contexts(contexts), items=batch)
         self.remember_contexts(contexts)
 
@@ -481,9 +481,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         """Return the contexts of those runners that are stored."""
         return [
             RunnerContext.from_json(to_text(context))
-            for batch in batches(
-                [(runner_id,) for runner_id in runner_ids], lambda row: len(row[0])
-            )
+            for batch in batches([(runner_id,) for runner_id in runner_ids])
             for context in self._scripts.state_get_runner_contexts(items=batch).values[0]
         ]
 

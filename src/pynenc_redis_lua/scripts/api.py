@@ -142,7 +142,7 @@ class Scripts(ScriptRunner):
     def data_store(self, *, reference: str, data: bytes) -> Reply:
         """Store a value; one of the same content that is there already stays.
 
-        Nothing refers to it yet: retention spares it for as long as it spares a final invocation.
+        Retention removes it once its last user is gone; one that is idle is idle from now on.
 
         Replies: OK.
         Cost: O(log N).
@@ -189,10 +189,11 @@ class Scripts(ScriptRunner):
 
         Those that others wait for come first, then the head of a queue. Each becomes pending and
         owned, is recorded, and comes back with its record and arguments. One that running
-        concurrency control holds back goes to the end of its queue or ends, by its task's setting,
-        and is named in the reply. `left` says whether the queue still holds something.
+        concurrency control holds back goes to the end of its queue or ends, by its task's setting;
+        the reply says which changed how, and how many wait for their slot. `left` says whether the
+        queue holds anything that was not looked at.
 
-        Replies: OK claimed held_back left.
+        Replies: OK claimed held_back waiting left.
         Cost: O(count log N).
         """
         return self.call(
@@ -314,6 +315,14 @@ class Scripts(ScriptRunner):
             "orchestrator/index_arguments", invocation_id=invocation_id, digests=digests
         )
 
+    def orchestrator_is_slot_free(self, *, invocation_id: str, slot: str) -> Reply:
+        """Tell whether an invocation may run by running concurrency control.
+
+        Replies: FREE | TAKEN.
+        Cost: O(log N).
+        """
+        return self.call("orchestrator/is_slot_free", invocation_id=invocation_id, slot=slot)
+
     def orchestrator_matching_page(
         self, *, prefix: bytes, others: bytes, after: bytes, count: int, items: Sequence[tuple[str]]
     ) -> Reply:
@@ -371,10 +380,10 @@ class Scripts(ScriptRunner):
         """Put invocations that stand still back in their queue, recording each step.
 
         Each is looked at again: one that moved on since it was found is left alone. Replies with
-        those that were put back.
+        those that were put back, each with its task and the statuses that it went through.
 
         Items: (invocation_id).
-        Replies: OK invocation_ids.
+        Replies: OK recovered.
         Cost: O(n log N) for n items.
         """
         return self.call(
@@ -807,7 +816,7 @@ class Scripts(ScriptRunner):
         """Store the serialized exception of an invocation.
 
         Replies: OK.
-        Cost: O(1).
+        Cost: O(log N).
         """
         return self.call("state/set_exception", invocation_id=invocation_id, serialized=serialized)
 
@@ -815,7 +824,7 @@ class Scripts(ScriptRunner):
         """Store the serialized result of an invocation.
 
         Replies: OK.
-        Cost: O(1).
+        Cost: O(log N).
         """
         return self.call("state/set_result", invocation_id=invocation_id, serialized=serialized)
 

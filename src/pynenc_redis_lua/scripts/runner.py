@@ -47,7 +47,9 @@ _TRANSIENT: tuple[type[Exception], ...] = (
     redis_errors.TryAgainError,
     redis_errors.RedisClusterException,
 )
-_TRANSIENT_CODES = frozenset({"BUSY", "LOADING", "NOREPLICAS", "READONLY", "MASTERDOWN"})
+_TRANSIENT_CODES = frozenset(
+    {"BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "UNBLOCKED"}
+)
 # RedisClusterException is no RedisError.
 _SERVER_ERRORS = (redis_errors.RedisError, redis_errors.RedisClusterException)
 _FINAL: tuple[type[Exception], ...] = (
@@ -131,7 +133,7 @@ class ScriptRunner:
         Args:
             key: A list of `keys.toml` with a name in it.
             names: What may stand for the name.
-            timeout: Seconds to wait, more than 0.
+            timeout: Seconds to wait.
 
         Returns:
             Whether there was one; also True when the server was lost meanwhile: the call that
@@ -139,7 +141,8 @@ class ScriptRunner:
         """
         lists = [self.library.table.keys[key].on_server(self._app_tag, name) for name in names]
         try:
-            return self.connection.client.blpop(lists, timeout=timeout) is not None
+            # Zero would wait for ever.
+            return self.connection.client.blpop(lists, timeout=max(timeout, 0.01)) is not None
         except _SERVER_ERRORS as error:
             if _is_transient(error):
                 return True
@@ -239,7 +242,7 @@ class _Prepared:
         if self._items:
             if not isinstance(arguments["items"], (list, tuple)):
                 raise errors.ScriptArgumentError(
-                    f"{self.name}: items must be a list of tuples, not {arguments['items']!r:.80}"
+                    f"{self.name}: items must be a list of tuples, not {_shown(arguments['items'])}"
                 )
             for row in arguments["items"]:
                 argv += self._encode_item(row)
@@ -260,7 +263,9 @@ class _Prepared:
     def _encode_item(self, row: Sequence[Any]) -> list[bytes]:
         if not isinstance(row, tuple) or len(row) != len(self._items):
             names = ", ".join(column.name for column in self._items)
-            raise errors.ScriptArgumentError(f"{self.name}: an item is ({names}), not {row!r:.80}")
+            raise errors.ScriptArgumentError(
+                f"{self.name}: an item is ({names}), not {_shown(row)}"
+            )
         return [self._encode(column, row[i]) for i, column in enumerate(self._items)]
 
     def _encode(self, argument: Argument, value: Any) -> bytes:
@@ -268,7 +273,7 @@ class _Prepared:
         if encoded is None:
             raise errors.ScriptArgumentError(
                 f"{self.name}: {argument.name} must be {_EXPECTED[argument.type]},"
-                f" not {type(value).__name__} {value!r:.80}"
+                f" not {_shown(value)}"
             )
         return encoded
 
@@ -309,18 +314,18 @@ class _Prepared:
         )
 
 
-def batches[T](rows: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+def batches[T: tuple[Any, ...]](rows: Iterable[T], most: int = BATCH_ITEMS) -> Iterator[list[T]]:
     """Cut the items of a batch into what one call may carry.
 
     Args:
         rows: The items.
-        size: Bytes of one item, roughly.
+        most: Items of one call.
     """
     batch: list[T] = []
     carried = 0
     for row in rows:
-        weight = size(row)
-        if batch and (len(batch) == BATCH_ITEMS or carried + weight > BATCH_BYTES):
+        weight = sum(len(field) for field in row if isinstance(field, (str, bytes)))
+        if batch and (len(batch) == most or carried + weight > BATCH_BYTES):
             yield batch
             batch, carried = [], 0
         batch.append(row)
@@ -350,6 +355,13 @@ def _is_transient(error: Exception) -> bool:
     if isinstance(error, _FINAL):
         return False
     return isinstance(error, _TRANSIENT) or _code(error) in _TRANSIENT_CODES
+
+
+def _shown(value: Any) -> str:
+    """Return what an error may say of a value: texts and bytes may be somebody's data."""
+    if isinstance(value, (str, bytes, list, tuple)):
+        return f"{type(value).__name__} of length {len(value)}"
+    return f"{type(value).__name__} {value!r:.80}"
 
 
 def _encode_text(value: Any) -> bytes | None:
