@@ -29,12 +29,16 @@ class Board:
         self._bar_of: dict[str, TaskID] = {}
         self._tenths: dict[str, int] = {}
 
+    def say(self, text: str) -> None:
+        """Print a line; the bars stay below it."""
+        self.bars.console.print(text)
+
     def show(self, task: str, done: int, total: int) -> None:
         """Show that so many of a task's invocations are done."""
         if self.bars.disable:
             tenth = 10 * done // total
             if tenth > self._tenths.get(task, 0):
-                self.bars.console.print(f"{task:8} {10 * tenth:3} %  {done:5,} of {total:5,}")
+                self.say(f"{task:8} {10 * tenth:3} %  {done:5,} of {total:5,}")
             self._tenths[task] = tenth
         else:
             if task not in self._bar_of:

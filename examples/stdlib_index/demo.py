@@ -10,7 +10,7 @@ from rich.console import Console
 
 from stdlib_index.board import Board
 from stdlib_index.pipeline import Pipeline, library_files
-from stdlib_index.report import print_index, print_state
+from stdlib_index.report import print_accident, print_index, print_state
 from stdlib_index.tasks import STDLIB, app
 from stdlib_index.workers import worker_processes
 
@@ -27,9 +27,10 @@ def run(folder: Path, workers: int) -> bool:
     if not console.is_terminal:
         console.width = _LOG_WIDTH
     files = library_files()
+    parts = (app.state_backend, app.orchestrator, app.broker, app.client_data_store, app.trigger)
     console.print(
-        f"Indexing {len(files):,} files of {STDLIB} with {workers} worker processes;"
-        f" state backend: {type(app.state_backend).__name__}",
+        f"Indexing {len(files):,} files of {STDLIB} with {workers} worker processes\n"
+        f"on {', '.join(type(part).__name__ for part in parts)}",
         soft_wrap=True,
     )
     start, clock = datetime.now(UTC), time.monotonic()
@@ -41,6 +42,7 @@ def run(folder: Path, workers: int) -> bool:
 
     print_index(console, packages)
     records = print_state(console, start, datetime.now(UTC))
+    print_accident(console, pipeline.accident, records)
     submitted: list[str] = [
         invocation.invocation_id
         for invocations in pipeline.submitted.values()

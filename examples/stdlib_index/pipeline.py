@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pynenc.invocation.status import InvocationStatus
 
+from stdlib_index.accident import Accident, kill_one
 from stdlib_index.tasks import (
     STDLIB,
     File,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _BATCH = 100
 _SECONDS_BETWEEN_LOOKS = 0.2
+_PATIENCE_SECONDS = 60
 _FINAL = list(InvocationStatus.get_final_statuses())
 
 
@@ -53,16 +55,27 @@ class Pipeline:
 
     Attributes:
         submitted: For each task its invocations, by their first argument: a file or a package.
+        accident: What happened to one of the workers, once it has.
     """
+
+    accident: Accident
 
     def __init__(self, workers: Workers, board: Board) -> None:
         self.submitted: dict[AnyTask, dict[str, AnyInvocation]] = defaultdict(dict)
         self._workers = workers
         self._board = board
+        self._done: dict[AnyTask, int] = {}
+        self._progress = time.monotonic()
 
     def run(self, files: list[str]) -> list[Package]:
         """Index the files and return their packages."""
         self._submit(outline, ((path,) for path in files))
+        self._wait(outline, len(files) // 3)
+        self.accident = kill_one(self._workers)
+        self._board.say(
+            f"process {self.accident.pid} was killed while it ran something"
+            f" (invocations in its hands: {len(self.accident.held)}); another one takes its place"
+        )
         self._submit(measure, ((path,) for path in files))
         # The outlines come in while the workers still measure, so the queue never runs dry.
         outlines: dict[str, Outline] = dict(self._results(outline))
@@ -87,10 +100,14 @@ class Pipeline:
             self.submitted[task].update(zip(names, group.invocations, strict=True))
             self._look()
 
+    def _wait(self, task: AnyTask, number: int) -> None:
+        """Wait until so many of a task's invocations are done."""
+        while self._look()[task] < number:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
     def _results(self, task: AnyTask) -> Iterator[tuple[str, Any]]:
         """Wait for a task's invocations; yield the results of those that have one."""
-        while self._look()[task] < len(self.submitted[task]):
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        self._wait(task, len(self.submitted[task]))
         for name, invocation in self.submitted[task].items():
             try:
                 yield name, invocation.result
@@ -104,4 +121,8 @@ class Pipeline:
         for task, invocations in self.submitted.items():
             done[task] = app.orchestrator.count_invocations(task.task_id, _FINAL)
             self._board.show(task.func.__name__, done[task], len(invocations))
+        if done != self._done:
+            self._done, self._progress = done, time.monotonic()
+        elif time.monotonic() > self._progress + _PATIENCE_SECONDS:
+            raise RuntimeError(f"no invocation has ended for {_PATIENCE_SECONDS} s: {done}")
         return done

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pynenc.state_backend.base_state_backend import InvocationHistory
     from rich.console import Console
 
+    from stdlib_index.accident import Accident
+
     type Cell = str | int | float
 
 _TOP = 10
@@ -37,12 +40,19 @@ class Record:
     runner_id: str
     milliseconds: float
     error: Exception | None
+    history: list[InvocationHistory] = field(repr=False)
 
     @property
     def as_expected(self) -> bool:
         """Whether it ended in success, or in the failure that its file deserves."""
         succeeded = self.status is InvocationStatus.SUCCESS
         return succeeded or isinstance(self.error, NotPythonError)
+
+    def requeued_after(self, time: datetime) -> float:
+        """Return how many seconds after a time it was put back in the queue; if not, infinity."""
+        requeued = (e for e in self.history if e.status_record.status is InvocationStatus.REROUTED)
+        waits = ((entry.timestamp - time).total_seconds() for entry in requeued)
+        return min((seconds for seconds in waits if seconds > 0), default=inf)
 
 
 def print_index(console: Console, packages: list[Package]) -> None:
@@ -117,6 +127,24 @@ def print_state(console: Console, start: datetime, end: datetime) -> dict[str, R
     return by_id
 
 
+def print_accident(console: Console, accident: Accident, records: dict[str, Record]) -> None:
+    """Print what became of the invocations that the killed worker held."""
+    done = sum(record.runner_id == accident.runner_id for record in records.values())
+    rows = []
+    for invocation_id, status in accident.held.items():
+        record = records[invocation_id]
+        later = [e.status_record.status for e in record.history if e.timestamp > accident.time]
+        seconds = record.requeued_after(accident.time)
+        rows.append((record.task, record.subject, seconds, " → ".join([status, *later])))
+    _print(
+        console,
+        f"One worker was killed: process {accident.pid}, which had done {done:,} invocations and"
+        f" held {len(accident.held)} more",
+        ["task", "file", "requeued after s", "what became of it"],
+        rows,
+    )
+
+
 def _read_back(invocation_id: InvocationId, history: list[InvocationHistory]) -> Record:
     """Read an invocation's history, and by its key its task, its argument and its error."""
     last = history[-1]
@@ -133,6 +161,7 @@ def _read_back(invocation_id: InvocationId, history: list[InvocationHistory]) ->
         runner_id=last.runner_context_id,
         milliseconds=seconds * 1000,
         error=app.state_backend.get_exception(invocation_id) if failed else None,
+        history=history,
     )
 
 

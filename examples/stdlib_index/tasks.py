@@ -34,14 +34,23 @@ _folder = Path(os.environ[FOLDER_VARIABLE])
 app: Pynenc = (
     PynencBuilder()
     .app_id("stdlib-index")
-    .sqlite(str(_folder / "pynenc.db"))  # all five components ...
-    .mem_trigger()  # ... but one: there are no triggers that the processes could share
-    .redis_embedded(_folder / "valkey")  # ... and what this package has of its own
+    .redis_embedded(_folder / "valkey")  # all components but the trigger ...
+    .mem_trigger()  # ... of which each process has its own: this app's tasks have no triggers
     .serializer_json()
-    .thread_runner(max_threads=1)  # the work is CPU-bound: one thread in each worker process
+    .thread_runner(max_threads=4)  # in each worker process
     .runner_tuning(runner_loop_sleep_time_sec=0.002)
     .task_control(blocking_control=False)  # no task waits for another one
     .logging("warning", colors=False)
+    # What a dead worker leaves is put back in the queue, by default after minutes; here, one is
+    # dead that has not been heard of for 5 s, and each is heard of every second.
+    .custom_config(
+        runner_considered_dead_after_minutes=5 / 60,
+        atomic_service_check_interval_minutes=1 / 60,
+        # The workers watch in turns, two of them 6 s each, without a pause between two turns ...
+        atomic_service_interval_minutes=12 / 60,
+        atomic_service_spread_margin_minutes=0.0,
+        atomic_service_max_start_slot_fraction=1.0,  # ... and until the end of a turn
+    )
     .build()
 )
 
@@ -96,7 +105,7 @@ def measure(path: str) -> Size:
     return size
 
 
-@app.task
+@app.task(priority=1)  # before `measure`, even if it comes back to the queue
 def outline(path: str) -> Outline:
     """Parse a file, count its functions and classes and list its imports."""
     with _not_python():

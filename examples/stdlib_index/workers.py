@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,14 @@ class Workers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = count(1)
         self._processes: dict[Path, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
         """Start one more; it finds this package wherever the demo was started from."""
         here = str(Path(__file__).resolve().parents[1])
         search_path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-        log = self._folder / f"worker-{len(self._processes) + 1}.log"
+        log = self._folder / f"worker-{next(self._numbers)}.log"
         with log.open("wb") as output:
             self._processes[log] = subprocess.Popen(  # noqa: S603 - our own command
                 _COMMAND,
@@ -43,6 +45,14 @@ class Workers:
             if process.poll() is not None:
                 end = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
                 raise RuntimeError(f"a worker ended with code {process.returncode}:\n{end}")
+
+    def replace(self, pid: int) -> None:
+        """Kill one, which gets no chance to do anything about it, and start another one."""
+        [log] = (log for log, process in self._processes.items() if process.pid == pid)
+        process = self._processes.pop(log)
+        process.kill()
+        process.wait()
+        self.start()
 
     def stop(self) -> None:
         """Ask all to finish what they run and stop; kill one that does not."""
