@@ -17,7 +17,7 @@
 --[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
 --[[% use "lib/ring.lua" %]]
-if not last_reply(consumer, op) then
+if item_count > 0 and not last_reply(consumer, op) then
   start_writing()
   for i = 1, item_count do
     enqueue(item(i), queue_name, priority)

@@ -1,5 +1,5 @@
 #!lua
---- Remove values that nothing has referred to for a time, at most `count` of them.
+--- Remove values that nothing refers to any more, at most `count` of them.
 --- Replies with how many entries were looked at.
 -- @version 1
 -- @key client_data
@@ -12,7 +12,6 @@
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/pack.lua" %]]
---[[% use "lib/unpack.lua" %]]
 local before = decimal(now_us() - age_us)
 local idle =
   redis.call("ZRANGE", client_data_idle, "-inf", before, "BYSCORE", "LIMIT", 0, count)
@@ -23,13 +22,12 @@ for _, reference in ipairs(idle) do
   local last = "(" .. prefix .. "\255"
   local uses =
     redis.call("ZRANGE", client_data_uses, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1)
-  local head = redis.call("HGET", client_data, reference)
-  if head and not uses[1] then
-    local _, position = unpack_field(head, 1)
-    for number = 1, tonumber((unpack_field(head, position))) - 1 do
-      redis.call("HDEL", client_data, prefix .. pack(tostring(number)))
-    end
+  if not uses[1] then
     redis.call("HDEL", client_data, reference)
+    local number = 1
+    while redis.call("HDEL", client_data, prefix .. pack(tostring(number))) == 1 do
+      number = number + 1
+    end
   end
 end
 return { "OK", #idle }

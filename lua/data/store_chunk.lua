@@ -1,11 +1,18 @@
 #!lua
 --- Store a later chunk of a large value; the value is there when its first chunk is.
+--- Until then it is idle: retention removes what never became whole.
 -- @version 1
 -- @key client_data
--- @arg field bytes
+-- @key client_data_idle
+-- @arg reference id
+-- @arg number count
 -- @arg data bytes
 -- @returns OK
--- @cost O(1)
+-- @cost O(log N)
+--[[% use "lib/time.lua" %]]
+--[[% use "lib/decimal.lua" %]]
+--[[% use "lib/pack.lua" %]]
 start_writing()
-redis.call("HSETNX", client_data, field, data)
+redis.call("HSETNX", client_data, pack(reference) .. pack(decimal(number)), data)
+redis.call("ZADD", client_data_idle, decimal(now_us()), reference)
 return { "OK" }

@@ -1,13 +1,10 @@
 --[[% use "lib/pack.lua" %]]
---[[% use "lib/unpack.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
 -- The members of `concurrency` by which invocations are found by the values of their arguments.
 local function argument_members(invocation_id, record)
-  local members, position = {}, 1
-  while position <= #record.digests do
-    local name, digest
-    name, position = unpack_field(record.digests, position)
-    digest, position = unpack_field(record.digests, position)
-    local argument = pack("argument") .. pack(record.task) .. pack(name) .. pack(digest)
+  local members, found = {}, parse_pairs(record.digests)
+  for i = 1, #found, 2 do
+    local argument = pack("argument") .. pack(record.task) .. pack(found[i]) .. pack(found[i + 1])
     members[#members + 1] = argument .. pack(invocation_id)
   end
   return members

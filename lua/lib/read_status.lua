@@ -3,7 +3,7 @@
 local function parse_status(packed)
   local fields, position = {}, 1
   local record = {}
-  for i = 1, 13 do
+  for i = 1, 14 do
     local start = position
     fields[i], position = unpack_field(packed, position)
     if i == 2 then
@@ -14,7 +14,7 @@ local function parse_status(packed)
   record.retries, record.registered_us, record.task = fields[5], fields[6], fields[7]
   record.queue, record.priority = fields[8], fields[9]
   record.slot, record.unique, record.reroutes = fields[10], fields[11], fields[12]
-  record.digests = fields[13]
+  record.digests, record.call = fields[13], fields[14]
   return record
 end
 

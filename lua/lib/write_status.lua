@@ -14,5 +14,6 @@ local function write_status(invocation_id, record)
     .. pack(record.unique)
     .. pack(record.reroutes)
     .. pack(record.digests)
+    .. pack(record.call)
   redis.call("HSET", statuses, invocation_id, packed)
 end

@@ -32,6 +32,7 @@
 -- @arg consumer id
 -- @arg op id
 -- @returns OK claimed held_back waiting left
+-- @errors NO_OWNER
 -- @cost O(count log N)
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/set_status.lua" %]]
@@ -41,8 +42,12 @@
 --[[% use "lib/dequeue.lua" %]]
 --[[% use "lib/queue_head.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
+if owner == ":" or owner == "0:" then
+  return fail("NO_OWNER", "a claim needs a runner")
+end
 local claimed, ids, held_back, back = {}, {}, {}, {}
 
 local function hand_out(invocation_id)
@@ -82,11 +87,9 @@ local function hold_back(invocation_id, record)
 end
 
 local function claim(invocation_id, record)
-  if not is_refused(record, "pending", owner) then
-    dequeue(invocation_id)
-    change(invocation_id, record, "pending")
-    hand_out(invocation_id)
-  end
+  dequeue(invocation_id)
+  change(invocation_id, record, "pending")
+  hand_out(invocation_id)
 end
 
 local function is_held_back(invocation_id, record)
@@ -127,7 +130,7 @@ if #ids > 0 then
   return { "OK", claimed, held_back, 0, 0 }
 end
 
-local context_list = parse_contexts(contexts)
+local context_list = parse_pairs(contexts)
 start_writing()
 if awaited_first == 1 then
   for _, invocation_id in ipairs(redis.call("ZRANGE", blocking, 0, count - 1)) do
@@ -142,9 +145,11 @@ while #ids < count and looked_at < math.max(4 * count, 100) do
     break
   end
   for _, member in ipairs(members) do
-    redis.call("ZREM", queue, member)
-    consider_queued(queued_id(queue_name, member))
     looked_at = looked_at + 1
+    -- One that was queued twice left the queue with its first place.
+    if redis.call("ZREM", queue, member) == 1 then
+      consider_queued(queued_id(queue_name, member))
+    end
   end
 end
 local left = queue_head(queue_name, 1)[1] and 1 or 0

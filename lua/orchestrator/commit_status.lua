@@ -32,7 +32,8 @@
 --[[% use "lib/slot_taken.lua" %]]
 --[[% use "lib/use_client_data.lua" %]]
 --[[% use "lib/record_status.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
 local record = read_status(invocation_id)
 if not record then
   return { "UNKNOWN" }
@@ -44,7 +45,7 @@ if record.op ~= op then
   if status == "running" and slot_taken(record, invocation_id, "running") then
     return { "TAKEN", record.status, record.owner, record.at_us }
   end
-  local context_list = parse_contexts(contexts)
+  local context_list = parse_pairs(contexts)
   start_writing()
   store_contexts(context_list)
   if outcome == "result" then

@@ -8,19 +8,21 @@
 -- @returns OK count
 -- @cost O(n log N) for n items; without a task, for each task
 --[[% use "lib/task_names.lua" %]]
+--[[% use "lib/distinct.lua" %]]
 if task == "" and item_count == 0 then
   return { "OK", redis.call("ZCARD", registered) }
 end
 local function within(prefix)
   return redis.call("ZLEXCOUNT", task_index, "[" .. prefix, "(" .. prefix .. "\255")
 end
+local wanted = distinct(item_count, item)
 local count = 0
 for _, name in ipairs(task == "" and task_names() or { task }) do
   if item_count == 0 then
     count = count + within(pack(name))
   end
-  for i = 1, item_count do
-    count = count + within(pack(name) .. pack((item(i))))
+  for _, status in ipairs(wanted) do
+    count = count + within(pack(name) .. pack(status))
   end
 end
 return { "OK", count }

@@ -44,6 +44,7 @@ local function forget_status(invocation_id)
     for _, member in ipairs(argument_members(invocation_id, record)) do
       redis.call("ZREM", concurrency, member)
     end
+    redis.call("ZREM", index, pack("call") .. pack(record.call) .. pack(invocation_id))
   end
   release_waiters(invocation_id)
   dequeue(invocation_id)

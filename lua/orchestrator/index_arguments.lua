@@ -10,10 +10,12 @@
 --[[% use "lib/read_status.lua" %]]
 --[[% use "lib/write_status.lua" %]]
 --[[% use "lib/argument_members.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
 local record = read_status(invocation_id)
 if not record then
   return { "UNKNOWN" }
 end
+parse_pairs(digests)
 start_writing()
 for _, member in ipairs(argument_members(invocation_id, record)) do
   redis.call("ZREM", concurrency, member)

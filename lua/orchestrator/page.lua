@@ -11,14 +11,12 @@
 -- @returns OK invocation_ids
 -- @cost O(log N + count), and per task and status O(log N log T) for a deep page
 --[[% use "lib/task_names.lua" %]]
+--[[% use "lib/distinct.lua" %]]
 --[[% use "lib/newest.lua" %]]
 if task == "" and item_count == 0 then
   return { "OK", redis.call("ZREVRANGE", registered, offset, offset + count - 1) }
 end
-local wanted = {}
-for i = 1, item_count do
-  wanted[i] = (item(i))
-end
+local wanted = distinct(item_count, item)
 local prefixes = {}
 for _, name in ipairs(task == "" and task_names() or { task }) do
   if item_count == 0 then

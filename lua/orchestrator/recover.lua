@@ -29,10 +29,11 @@
 -- @cost O(n log N) for n items
 --[[% use "lib/requeue.lua" %]]
 --[[% use "lib/recovery_steps.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local now, recovered = now_us(), {}
-local context_list = parse_contexts(contexts)
+local context_list = parse_pairs(contexts)
 start_writing()
 store_contexts(context_list)
 for i = 1, item_count do

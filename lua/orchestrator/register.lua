@@ -22,10 +22,15 @@
 -- @returns OK time
 -- @cost O(n log N) for n items
 --[[% use "lib/register.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/renew_control.lua" %]]
 --[[% use "lib/read_status.lua" %]]
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
+for i = 1, item_count do
+  local _, _, _, _, _, _, _, _, digests = item(i)
+  parse_pairs(digests)
+end
 start_writing()
 local first_us = now_us()
 for i = 1, item_count do
@@ -49,7 +54,10 @@ for i = 1, item_count do
       unique = unique_key,
       reroutes = reroutes,
       digests = digests,
+      call = call_id,
     })
   end
 end
-return { "OK", decimal(first_us) }
+-- What is stored, not the time of this call: it may be one that is repeated.
+local first = item_count > 0 and read_status((item(1)))
+return { "OK", first and first.registered_us or decimal(first_us) }

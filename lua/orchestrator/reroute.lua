@@ -26,7 +26,8 @@
 -- @cost O(log N)
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/requeue.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local record = read_status(invocation_id)
 if not record then
@@ -36,7 +37,7 @@ if record.op ~= op then
   if is_refused(record, "rerouted", owner) then
     return { "REFUSED", record.status, record.owner, record.at_us }
   end
-  local context_list = parse_contexts(contexts)
+  local context_list = parse_pairs(contexts)
   start_writing()
   store_contexts(context_list)
   record.owner, record.queue, record.priority = owner, queue_name, priority

@@ -27,7 +27,8 @@
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/requeue.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local record = read_status(invocation_id)
 if not record then
@@ -37,7 +38,7 @@ if record.op ~= op then
   if is_refused(record, "retry", owner) then
     return { "REFUSED", record.status, record.owner, record.at_us }
   end
-  local context_list = parse_contexts(contexts)
+  local context_list = parse_pairs(contexts)
   start_writing()
   store_contexts(context_list)
   record.retries = decimal(tonumber(record.retries) + 1)

@@ -44,7 +44,8 @@
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/record_status.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/ring.lua" %]]
 if reuse == 1 then
@@ -59,11 +60,12 @@ if reuse == 1 then
 end
 local members = {}
 for i = 1, item_count do
-  local invocation_id, stored = item(i)
+  local invocation_id, stored, _, _, _, _, _, digests = item(i)
   members[i] = index_members(invocation_id, stored)
+  parse_pairs(digests)
 end
 
-local context_list = parse_contexts(contexts)
+local context_list = parse_pairs(contexts)
 start_writing()
 store_contexts(context_list)
 local first_us, added = now_us(), 0
@@ -86,6 +88,7 @@ for i = 1, item_count do
       unique = unique_key,
       reroutes = reroutes,
       digests = digests,
+      call = "",
     }
     put_invocation(invocation_id, stored, members[i], serialized)
     register(invocation_id, record)

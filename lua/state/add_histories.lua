@@ -11,8 +11,9 @@
 -- @returns OK
 -- @cost O(n log N) for n items, and the length of each one's history
 --[[% use "lib/add_history.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
-local context_list = parse_contexts(contexts)
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
+local context_list = parse_pairs(contexts)
 start_writing()
 store_contexts(context_list)
 for i = 1, item_count do

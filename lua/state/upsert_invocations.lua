@@ -19,14 +19,15 @@
 -- @cost O(n log N) for n items
 --[[% use "lib/upsert_invocation.lua" %]]
 --[[% use "lib/add_history.lua" %]]
---[[% use "lib/runner_contexts.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
 local members = {}
 for i = 1, item_count do
   local invocation_id, record = item(i)
   members[i] = index_members(invocation_id, record)
 end
 
-local context_list = parse_contexts(contexts)
+local context_list = parse_pairs(contexts)
 start_writing()
 store_contexts(context_list)
 for i = 1, item_count do

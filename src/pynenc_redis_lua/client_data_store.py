@@ -66,7 +66,7 @@ class RedisClientDataStore(BaseClientDataStore):
         if len(chunks) > 1 and self._scripts.data_renew(reference=key).tag == "STORED":
             return
         for number, chunk in enumerate(chunks[1:], start=1):
-            self._scripts.data_store_chunk(field=pack(key, number), data=chunk)
+            self._scripts.data_store_chunk(reference=key, number=number, data=chunk)
         self._scripts.data_store(reference=key, data=pack(encoding, len(chunks), chunks[0]))
 
     def _retrieve(self, key: str) -> str:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from pynenc.serializer.constants import ReservedKeys
+
+from pynenc_redis_lua.broker import sortable_priority
 from pynenc_redis_lua.codec import pack
 
+type Call = tuple[str, dict[str, Any]]
+
 MAX_US = 2**53
+ANY_AGE = 2**52
+PRIORITY = sortable_priority(0.5)
+REFERENCE = f"{ReservedKeys.CLIENT_DATA.value}:{'da7a' * 16}"
 
 
 def invocation(
@@ -24,6 +32,74 @@ def invocation(
 def history(at_us: int, status: str = "running", runner_id: str = "runner") -> bytes:
     """A record of `history`."""
     return pack(at_us, status, None, at_us, runner_id, None)
+
+
+def _by(runner: str, op: str) -> dict[str, Any]:
+    """Arguments that say who does something."""
+    return {
+        "owner": pack(runner),
+        "context_id": runner,
+        "contexts": pack(runner, "{}"),
+        "op": op,
+    }
+
+
+def submission(invocation_id: str) -> tuple[str, bytes, bytes, str, str, str, str, bytes]:
+    """An item of `submit` that has something in every column."""
+    return (
+        invocation_id,
+        invocation(parent="parent"),
+        pack("x", REFERENCE),
+        "module.function",
+        f"slot of {invocation_id}",
+        f"unique {invocation_id}",
+        "1",
+        pack("x", "digest"),
+    )
+
+
+def _submit(invocation_id: str) -> Call:
+    """A queue of its own for an invocation, so that the next claim there takes it."""
+    return "orchestrator/submit", {
+        "queue_name": invocation_id,
+        "priority": PRIORITY,
+        "reuse": 0,
+        "items": [submission(invocation_id)],
+        **_by("client", f"submit {invocation_id}"),
+    }
+
+
+def _claim(invocation_id: str) -> Call:
+    return "orchestrator/claim", {
+        "queue_name": invocation_id,
+        "count": 1,
+        "awaited_first": 0,
+        "consumer": f"taker of {invocation_id}",
+        **_by("runner", f"claim {invocation_id}"),
+    }
+
+
+def _commit(invocation_id: str, status: str, outcome: str, serialized: bytes) -> Call:
+    return "orchestrator/commit_status", {
+        "invocation_id": invocation_id,
+        "status": status,
+        "outcome": outcome,
+        "serialized": serialized,
+        **_by("runner", f"{status} {invocation_id}"),
+    }
+
+
+def _start(invocation_id: str) -> Call:
+    return _commit(invocation_id, "running", "", b"")
+
+
+def _send_back(invocation_id: str) -> dict[str, Any]:
+    return {
+        "queue_name": invocation_id,
+        "priority": PRIORITY,
+        "invocation_id": invocation_id,
+        **_by("runner", f"send back {invocation_id}"),
+    }
 
 
 # Arguments of each script. The writers, run in this order, store what the readers read.
@@ -77,7 +153,166 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "state/get_runner_contexts": {"items": [("runner",)]},
     "state/match_runner_contexts": {"cursor": "0", "part": "run", "count": 10},
     "state/purge": {},
+    "data/store_chunk": {"reference": REFERENCE, "number": 1, "data": b"chunk"},
+    "data/store": {"reference": REFERENCE, "data": pack("p", 2, b"chunk")},
+    "data/renew": {"reference": REFERENCE},
+    "data/retrieve": {"field": REFERENCE.encode()},
+    "data/expire": {"age_us": ANY_AGE, "count": 10},
+    "data/purge": {},
+    "broker/route": {
+        "queue_name": "queue",
+        "priority": PRIORITY,
+        "consumer": "router",
+        "op": "route",
+        "items": [("routed",)],
+    },
+    "broker/retrieve": {"queue_name": "retrieved", "consumer": "taker", "op": "take"},
+    "broker/count": {"items": [("queue",), ("other",)]},
+    "broker/expire_replies": {"cursor": "0", "age_us": ANY_AGE, "count": 10},
+    "broker/purge": {"queue_name": "queue"},
+    "orchestrator/register": {
+        "owner": pack("client"),
+        "op": "register",
+        "items": [
+            (
+                *("registered", "module.function", "call", "queue", PRIORITY),
+                *("slot", "unique", "1", pack("x", "digest")),
+            )
+        ],
+    },
+    "orchestrator/submit": _submit("submitted")[1],
+    "orchestrator/claim": _claim("claimed")[1] | {"awaited_first": 1},
+    "orchestrator/is_slot_free": {"invocation_id": "submitted", "slot": "slot"},
+    "orchestrator/set_status": {
+        "invocation_id": "set",
+        "status": "running",
+        "owner": pack("runner"),
+        "op": "set",
+    },
+    "orchestrator/commit_status": _commit("committed", "success", "result", b"result")[1],
+    "orchestrator/get_status": {"invocation_id": "submitted"},
+    "orchestrator/statuses_of": {"items": [("unknown",), ("submitted",)]},
+    "orchestrator/retry": _send_back("retried"),
+    "orchestrator/reroute": _send_back("rerouted"),
+    "orchestrator/count_retry": {"invocation_id": "counted", "op": "count"},
+    "orchestrator/index_arguments": {
+        "invocation_id": "indexed",
+        "digests": pack("x", "digest", "y", "other"),
+    },
+    "orchestrator/wait": {"waiting_id": "waiting", "items": [("awaited",)]},
+    "orchestrator/blocking_page": {"count": 10},
+    "orchestrator/release": {"invocation_id": "released"},
+    "orchestrator/page": {
+        "task": "module.function",
+        "offset": 0,
+        "count": 10,
+        "items": [("registered",), ("running",)],
+    },
+    "orchestrator/count": {"task": "", "items": [("registered",), ("running",)]},
+    "orchestrator/task_page": {"prefix": pack("module.function"), "after": b"", "count": 10},
+    "orchestrator/matching_page": {
+        "prefix": pack("argument", "module.function", "x", "digest"),
+        "others": pack(pack("argument", "module.function", "y", "other")),
+        "after": b"",
+        "count": 100,
+        "items": [("registered",)],
+    },
+    "orchestrator/heartbeat": {
+        "eligible": "1",
+        "queues": pack("queue"),
+        "keeps_queues": 0,
+        "items": [("runner",)],
+    },
+    "orchestrator/active_runners": {"within_us": ANY_AGE},
+    "orchestrator/stale_page": {
+        "status": "",
+        "after_us": 0,
+        "after_id": "",
+        "pending_us": 0,
+        "dead_us": ANY_AGE,
+        "count": 100,
+    },
+    "orchestrator/recover": {
+        "queue_name": "recovered",
+        "context_id": "rescuer",
+        "contexts": pack("rescuer", "{}"),
+        "op": "recover",
+        "pending_us": 0,
+        "dead_us": 0,
+        "items": [("recovered",)],
+    },
+    "orchestrator/schedule_expiry": {"invocation_id": "committed"},
+    "orchestrator/expire": {"age_us": ANY_AGE, "count": 10},
+    "orchestrator/expire_runners": {"age_us": ANY_AGE, "count": 10},
+    "orchestrator/service_end": {
+        "service_id": "ended",
+        "runner_id": "runner",
+        "ended": 20,
+        "status": "completed",
+        "reason": "done",
+    },
+    "orchestrator/service_start": {
+        "service_id": "execution",
+        "runner_id": "runner",
+        "start": "",
+        "status": "running",
+        "reason": "",
+        "dead_us": ANY_AGE,
+    },
+    "orchestrator/service_active": {},
+    "orchestrator/services_page": {"until_us": MAX_US, "offset": 0, "count": 10},
+    "orchestrator/services_trim": {"age_us": ANY_AGE, "keep": 10, "items": [("ended",)]},
+    "orchestrator/purge": {},
 }
+
+# What has to be there for a sample to do something, if it is not the sample before it.
+BEFORE: dict[str, list[Call]] = {
+    "data/renew": [
+        ("data/store", SAMPLES["data/store"]),
+        # An invocation that referred to it is gone: it is idle.
+        *(_submit("user"), _claim("user"), _start("user")),
+        _commit("user", "success", "result", b"result"),
+        ("orchestrator/expire", {"age_us": 0, "count": 1}),
+    ],
+    "broker/retrieve": [
+        (
+            "broker/route",
+            SAMPLES["broker/route"] | {"queue_name": "retrieved", "consumer": "other router"},
+        )
+    ],
+    "orchestrator/claim": [_submit("claimed")],
+    "orchestrator/set_status": [_submit("set"), _claim("set")],
+    "orchestrator/commit_status": [_submit("committed"), _claim("committed"), _start("committed")],
+    "orchestrator/retry": [_submit("retried"), _claim("retried"), _start("retried")],
+    "orchestrator/reroute": [_submit("rerouted"), _claim("rerouted")],
+    "orchestrator/count_retry": [_submit("counted")],
+    "orchestrator/index_arguments": [_submit("indexed")],
+    "orchestrator/wait": [_submit("waiting"), _submit("awaited")],
+    "orchestrator/release": [
+        _submit("released"),
+        ("orchestrator/wait", {"waiting_id": "waiter", "items": [("released",)]}),
+    ],
+    "orchestrator/recover": [_submit("recovered"), _claim("recovered")],
+    "orchestrator/service_end": [
+        (
+            "orchestrator/service_start",
+            {
+                "service_id": "ended",
+                "runner_id": "runner",
+                "start": "10",
+                "status": "running",
+                "reason": "",
+                "dead_us": ANY_AGE,
+            },
+        )
+    ],
+}
+
+
+def sample_calls(name: str) -> list[Call]:
+    """What to call for a sample: what it needs, and the sample itself."""
+    return [*BEFORE.get(name, []), (name, SAMPLES[name])]
+
 
 # Texts that an encoding with separators, a glob, a pattern, a number or a locale would trip over.
 HOSTILE = (

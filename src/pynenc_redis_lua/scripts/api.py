@@ -106,7 +106,7 @@ class Scripts(ScriptRunner):
         )
 
     def data_expire(self, *, age_us: int, count: int) -> Reply:
-        """Remove values that nothing has referred to for a time, at most `count` of them.
+        """Remove values that nothing refers to any more, at most `count` of them.
 
         Replies with how many entries were looked at.
 
@@ -142,20 +142,24 @@ class Scripts(ScriptRunner):
     def data_store(self, *, reference: str, data: bytes) -> Reply:
         """Store a value; one of the same content that is there already stays.
 
-        Retention removes it once its last user is gone; one that is idle is idle from now on.
+        It stays until its last user is gone, and for the time of retention after that; one that
+        nothing of ours ever used stays until a purge, for a trigger component may keep a reference
+        to it.
 
         Replies: OK.
         Cost: O(log N).
         """
         return self.call("data/store", reference=reference, data=data)
 
-    def data_store_chunk(self, *, field: bytes, data: bytes) -> Reply:
+    def data_store_chunk(self, *, reference: str, number: int, data: bytes) -> Reply:
         """Store a later chunk of a large value; the value is there when its first chunk is.
 
+        Until then it is idle: retention removes what never became whole.
+
         Replies: OK.
-        Cost: O(1).
+        Cost: O(log N).
         """
-        return self.call("data/store_chunk", field=field, data=data)
+        return self.call("data/store_chunk", reference=reference, number=number, data=data)
 
     def orchestrator_active_runners(self, *, within_us: int) -> Reply:
         """Read the runners that were heard of within a time, each with its last heartbeat.
