@@ -135,13 +135,40 @@ def test_goes_by_age(life: Life, raw: Redis, key: Key) -> None:
 def test_value_that_nothing_ever_referred_to_stays(life: Life) -> None:
     """A trigger component of another kind may keep a reference to it; a purge removes it."""
     store(life, "reference", b"one")
-
     while expire(life):
         pass
     assert "client_data" in life.snapshot()
 
     life.call("data/purge")
     assert "client_data" not in life.snapshot()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+def test_oldest_first_and_no_more_than_asked_for(
+    life: Life, raw: Redis, key: Key, count: int
+) -> None:
+    ages = {"c": 30, "b": 20, "a": 10}
+    for reference in ages:
+        store(life, reference, b"one")
+    idle(raw, key, ages)
+    assert expire(life, count=count) == min(count, 3)
+    kept = life.snapshot().get("client_data", {})
+    assert set(kept) == {reference.encode() for reference in list(ages)[count:]}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+def test_oldest_first_and_no_more_than_asked_for(
+    life: Life, raw: Redis, key: Key, count: int
+) -> None:
+    ages = {"c": 30, "b": 20, "a": 10}
+    for reference in ages:
+        store(life, reference, b"one")
+    idle(raw, key, ages)
+
+    assert expire(life, count=count) == min(count, 3)
+
+    left = [reference.encode() for reference in list(ages)[count:]]
+    assert sorted(life.snapshot().get("client_data", {})) == sorted(left)
 
 
 def test_value_in_use_stays(life: Life, raw: Redis, key: Key) -> None:
