@@ -24,9 +24,11 @@ for _, reference in ipairs(idle) do
     redis.call("ZRANGE", client_data_uses, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1)
   if not uses[1] then
     redis.call("HDEL", client_data, reference)
-    local number = 1
-    while redis.call("HDEL", client_data, prefix .. pack(tostring(number))) == 1 do
-      number = number + 1
+    for _, encoding in ipairs({ "p", "z" }) do
+      local number = 1
+      while redis.call("HDEL", client_data, prefix .. pack(encoding .. number)) == 1 do
+        number = number + 1
+      end
     end
   end
 end

@@ -1,11 +1,12 @@
 #!lua
 --- Store a later chunk of a large value; the value is there when its first chunk is.
+--- `part` is encoding and number: uploads in two encodings never mix.
 --- Until then it is idle: retention removes what never became whole.
 -- @version 1
 -- @key client_data
 -- @key client_data_idle
 -- @arg reference id
--- @arg number count
+-- @arg part id
 -- @arg data bytes
 -- @returns OK
 -- @cost O(log N)
@@ -13,6 +14,6 @@
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/pack.lua" %]]
 start_writing()
-redis.call("HSETNX", client_data, pack(reference) .. pack(decimal(number)), data)
+redis.call("HSETNX", client_data, pack(reference) .. pack(part), data)
 redis.call("ZADD", client_data_idle, decimal(now_us()), reference)
 return { "OK" }

@@ -66,7 +66,7 @@ class RedisClientDataStore(BaseClientDataStore):
         if len(chunks) > 1 and self._scripts.data_renew(reference=key).tag == "STORED":
             return
         for number, chunk in enumerate(chunks[1:], start=1):
-            self._scripts.data_store_chunk(reference=key, number=number, data=chunk)
+            self._scripts.data_store_chunk(reference=key, part=_part(encoding, number), data=chunk)
         self._scripts.data_store(reference=key, data=pack(encoding, len(chunks), chunks[0]))
 
     def _retrieve(self, key: str) -> str:
@@ -77,7 +77,8 @@ class RedisClientDataStore(BaseClientDataStore):
         """
         encoding, count, first = unpack(self._field(key, to_bytes(key)))
         chunks = [first or b""]
-        chunks += [self._field(key, pack(key, number)) for number in range(1, int(count or 0))]
+        parts = (_part(encoding or b"", number) for number in range(1, int(count or 0)))
+        chunks += [self._field(key, pack(key, part)) for part in parts]
         data = b"".join(chunks)
         return to_text(zlib.decompress(data) if encoding == _ZLIB else data)
 
@@ -90,3 +91,7 @@ class RedisClientDataStore(BaseClientDataStore):
 
     def _purge(self) -> None:
         self._scripts.data_purge()
+
+
+def _part(encoding: bytes, number: int) -> str:
+    return f"{encoding.decode()}{number}"

@@ -153,7 +153,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "state/get_runner_contexts": {"items": [("runner",)]},
     "state/match_runner_contexts": {"cursor": "0", "part": "run", "count": 10},
     "state/purge": {},
-    "data/store_chunk": {"reference": REFERENCE, "number": 1, "data": b"chunk"},
+    "data/store_chunk": {"reference": REFERENCE, "part": "p1", "data": b"chunk"},
     "data/store": {"reference": REFERENCE, "data": pack("p", 2, b"chunk")},
     "data/renew": {"reference": REFERENCE},
     "data/retrieve": {"field": REFERENCE.encode()},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def store(life: Life, reference: str, *chunks: bytes) -> None:
     """Store a value as the client data store does: the first chunk last."""
     for number, chunk in enumerate(chunks[1:], start=1):
-        life.call("data/store_chunk", reference=reference, number=number, data=chunk)
+        life.call("data/store_chunk", reference=reference, part=f"p{number}", data=chunk)
     life.call("data/store", reference=reference, data=pack("p", len(chunks), chunks[0]))
 
 
@@ -58,28 +58,28 @@ def test_chunks_have_fields_of_their_own(life: Life) -> None:
     store(life, "reference", b"one", b"two", b"three")
     assert life.snapshot()["client_data"] == {
         b"reference": pack("p", 3, b"one"),
-        pack("reference", 1): b"two",
-        pack("reference", 2): b"three",
+        pack("reference", "p1"): b"two",
+        pack("reference", "p2"): b"three",
     }
 
 
 def test_comes_back_byte_for_byte(life: Life) -> None:
     store(life, "reference", BINARY, MIB.encode())
     assert retrieve(life, b"reference") == pack("p", 2, BINARY)
-    assert retrieve(life, pack("reference", 1)) == MIB.encode()
+    assert retrieve(life, pack("reference", "p1")) == MIB.encode()
 
 
 def test_nothing_comes_back_where_nothing_is(life: Life) -> None:
     store(life, "reference", b"one")
     assert retrieve(life, b"other") is None
-    assert retrieve(life, pack("reference", 1)) is None
+    assert retrieve(life, pack("reference", "p1")) is None
 
 
 def test_value_that_is_there_stays(life: Life) -> None:
     store(life, "reference", b"first", b"second")
     store(life, "reference", b"other", b"others")
     assert retrieve(life, b"reference") == pack("p", 2, b"first")
-    assert retrieve(life, pack("reference", 1)) == b"second"
+    assert retrieve(life, pack("reference", "p1")) == b"second"
 
 
 def test_hostile_references(life: Life, raw: Redis, key: Key) -> None:
@@ -112,7 +112,7 @@ def test_stored_once_more_is_young_again(life: Life, raw: Redis, key: Key) -> No
 
 def test_what_is_not_stored_is_not_renewed(life: Life) -> None:
     assert life.call("data/renew", reference="reference") == ("NONE", [])
-    life.call("data/store_chunk", reference="reference", number=1, data=b"chunk")
+    life.call("data/store_chunk", reference="reference", part="p1", data=b"chunk")
     once = life.snapshot()
     assert life.call("data/renew", reference="reference") == ("NONE", [])
     assert life.snapshot() == once
@@ -127,7 +127,7 @@ def test_goes_by_age(life: Life, raw: Redis, key: Key) -> None:
     idle(raw, key, {"old": 100, "new": 20})
     assert expire(life, age_us=200 * SECOND) == 0
     assert expire(life, age_us=60 * SECOND) == 1
-    assert life.snapshot()["client_data"].keys() == {b"new", pack("new", 1)}
+    assert life.snapshot()["client_data"].keys() == {b"new", pack("new", "p1")}
     assert expire(life) == 1
     assert life.snapshot() == {"schema": b"1"}
 
@@ -164,7 +164,7 @@ def test_value_in_use_stays(life: Life, raw: Redis, key: Key) -> None:
     idle(raw, key, {"used": 1, "use": 1})
     raw.zadd(key("client_data_uses"), {pack("used", "inv"): 0})
     assert expire(life) == 2
-    assert life.snapshot()["client_data"].keys() == {b"used", pack("used", 1)}
+    assert life.snapshot()["client_data"].keys() == {b"used", pack("used", "p1")}
     assert "client_data_idle" not in life.snapshot()
     assert expire(life) == 0
 
@@ -174,13 +174,13 @@ def test_value_of_many_chunks_goes_wholly(life: Life, raw: Redis, key: Key) -> N
     store(life, "reference1", b"one", b"two")
     idle(raw, key, {"reference": 2, "reference1": 1})
     assert expire(life, count=1) == 1
-    assert life.snapshot()["client_data"].keys() == {b"reference1", pack("reference1", 1)}
+    assert life.snapshot()["client_data"].keys() == {b"reference1", pack("reference1", "p1")}
 
 
 def test_chunks_of_a_value_that_never_became_whole_go_too(life: Life) -> None:
     """Its client died before it sent the first chunk, which comes last."""
-    life.call("data/store_chunk", reference="reference", number=1, data=b"chunk")
-    life.call("data/store_chunk", reference="reference", number=2, data=b"chunk")
+    life.call("data/store_chunk", reference="reference", part="p1", data=b"chunk")
+    life.call("data/store_chunk", reference="reference", part="p2", data=b"chunk")
     while expire(life):
         pass
     assert "client_data" not in life.snapshot()

@@ -43,7 +43,7 @@ def reference(digit: str) -> str:
 def store(life: Life, key: str, *chunks: bytes) -> None:
     """Store client data."""
     for number, chunk in enumerate(chunks[1:], start=1):
-        life.scripts.data_store_chunk(reference=key, number=number, data=chunk)
+        life.scripts.data_store_chunk(reference=key, part=f"p{number}", data=chunk)
     life.scripts.data_store(reference=key, data=pack("p", len(chunks), chunks[0]))
 
 

@@ -151,15 +151,16 @@ class Scripts(ScriptRunner):
         """
         return self.call("data/store", reference=reference, data=data)
 
-    def data_store_chunk(self, *, reference: str, number: int, data: bytes) -> Reply:
+    def data_store_chunk(self, *, reference: str, part: str, data: bytes) -> Reply:
         """Store a later chunk of a large value; the value is there when its first chunk is.
 
-        Until then it is idle: retention removes what never became whole.
+        `part` is encoding and number: uploads in two encodings never mix. Until then it is idle:
+        retention removes what never became whole.
 
         Replies: OK.
         Cost: O(log N).
         """
-        return self.call("data/store_chunk", reference=reference, number=number, data=data)
+        return self.call("data/store_chunk", reference=reference, part=part, data=data)
 
     def orchestrator_active_runners(self, *, within_us: int) -> Reply:
         """Read the runners that were heard of within a time, each with its last heartbeat.

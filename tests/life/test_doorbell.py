@@ -1,0 +1,201 @@
+"""An idle worker wakes when there is work, and costs little until then."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+import servers
+from life import life_tasks
+from life.tools import (
+    bind,
+    build_app,
+    client_of,
+    key_of,
+    orchestrator,
+    remove,
+    result_of,
+    runner,
+    snapshot,
+    working,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pynenc import Pynenc
+    from pynenc.invocation.dist_invocation import DistributedInvocation
+
+    from servers import Server
+
+ONE = runner("one")
+FIRST = servers.names()[:1]
+
+
+class Worker:
+    """Asks for work in a loop, as a runner does, and notes when it got what."""
+
+    def __init__(self, app: Pynenc, name: str) -> None:
+        self.got: dict[str, float] = {}
+        self.rounds = 0
+        self._app, self._runner = app, runner(name)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            for invocation in self._app.orchestrator.get_invocations_to_run(1, self._runner):
+                self.got[invocation.invocation_id] = time.perf_counter()
+            self.rounds += 1
+
+    def wait_for(self, invocation: DistributedInvocation) -> float:
+        """When it got this invocation."""
+        return servers.wait_for(
+            lambda: self.got.get(invocation.invocation_id), message="the worker got the invocation"
+        )
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+def wait_until_waiting(client: redis.Redis | redis.RedisCluster, count: int) -> None:
+    """Wait until so many clients of the server hang on a doorbell."""
+
+    def waiting() -> int:
+        if isinstance(client, redis.RedisCluster):
+            nodes = client.info("clients", target_nodes=redis.RedisCluster.ALL_NODES)
+            return sum(node["blocked_clients"] for node in nodes.values())
+        return int(client.info("clients")["blocked_clients"])
+
+    servers.wait_for(lambda: waiting() >= count, message=f"{count} workers wait")
+
+
+def sent_to(client: redis.Redis) -> int:
+    """How many commands clients sent, those within scripts left out."""
+    stats = client.info("commandstats")
+    names = ("evalsha", "evalsha_ro", "eval", "eval_ro", "blpop", "ping")
+    return sum(stats[f"cmdstat_{name}"]["calls"] for name in names if f"cmdstat_{name}" in stats)
+
+
+def test_new_work_is_claimed_within_milliseconds(make_app: Callable[..., Pynenc]) -> None:
+    app = make_app(queue_timeout_sec=0.2)
+    worker = Worker(app, "idle")
+    try:
+        delays = []
+        for _ in range(15):
+            wait_until_waiting(client_of(app), 1)
+            before = time.perf_counter()
+            invocation = bind(app, life_tasks.noop)()
+            delays.append(worker.wait_for(invocation) - before)
+        print(f"claimed after {statistics.median(delays) * 1000:.1f} ms")  # noqa: T201
+        assert statistics.median(delays) < 0.02, delays
+    finally:
+        worker.stop()
+
+
+@pytest.mark.parametrize("timeout", [0.05, 0.4])
+def test_the_queue_timeout_is_how_long_it_waits(
+    make_app: Callable[..., Pynenc], timeout: float
+) -> None:
+    app = make_app(queue_timeout_sec=timeout)
+    before = time.perf_counter()
+    assert list(app.orchestrator.get_invocations_to_run(1, ONE)) == []
+    # A server looks at its timeouts ten times a second.
+    assert timeout * 0.9 < time.perf_counter() - before < timeout + 0.5
+
+
+def test_a_wait_ends_before_the_socket_gives_up(make_app: Callable[..., Pynenc]) -> None:
+    app = make_app(queue_timeout_sec=60.0, socket_timeout=0.4)
+    before = time.perf_counter()
+    assert list(app.orchestrator.get_invocations_to_run(1, ONE)) == []
+    assert 0.1 < time.perf_counter() - before < 5
+
+
+@pytest.mark.parametrize("server", FIRST, indirect=True)
+def test_work_is_found_though_another_took_the_ring(
+    server: Server, make_app: Callable[..., Pynenc]
+) -> None:
+    app = make_app(queue_timeout_sec=0.1)
+    # A worker that dies between hearing the bell and claiming: first in line, it takes the ring.
+    with server.client() as client, ThreadPoolExecutor(1) as other:
+        heard = other.submit(client.blpop, [key_of(app, "doorbell", "default")], 20)
+        with server.client() as looking:
+            wait_until_waiting(looking, 1)
+            worker = Worker(app, "idle")
+            wait_until_waiting(looking, 2)
+        try:
+            before = time.perf_counter()
+            invocation = bind(app, life_tasks.noop)()
+            assert worker.wait_for(invocation) - before < 2.5
+            assert heard.result() is not None
+        finally:
+            worker.stop()
+
+
+def test_many_wake_for_many(make_app: Callable[..., Pynenc]) -> None:
+    app = make_app(queue_timeout_sec=1.0)
+    workers = [Worker(app, f"idle-{number}") for number in range(4)]
+    try:
+        wait_until_waiting(client_of(app), 4)
+        group = bind(app, life_tasks.add).parallelize([(number, 1) for number in range(60)])
+        got = servers.wait_for(
+            lambda: (
+                found
+                if len(found := [id_ for worker in workers for id_ in worker.got]) >= 60
+                else None
+            )
+        )
+        assert sorted(got) == sorted(group.invocation_map)
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def test_an_idle_runner_leaves_nothing(app: Pynenc) -> None:
+    list(app.orchestrator.get_invocations_to_run(1, ONE))
+    before = snapshot(app)
+    # A ProcessRunner asks as another child each time.
+    for number in range(3):
+        orchestrator(app)._look_again_at = 0.0
+        assert list(app.orchestrator.get_invocations_to_run(1, runner(f"child-{number}"))) == []
+    assert snapshot(app) == before
+
+
+@pytest.mark.parametrize("server", FIRST, indirect=True)
+def test_eight_idle_workers_are_cheap(server: Server, app_id: str) -> None:
+    # Each its own app, as eight processes would have them.
+    apps = [build_app(server, app_id) for _ in range(8)]
+    workers = [Worker(app, f"idle-{number}") for number, app in enumerate(apps)]
+    try:
+        wait_until_waiting(client_of(apps[0]), 8)
+        with server.client() as client:
+            before, begin = sent_to(client), time.perf_counter()
+            threading.Event().wait(3)
+            each = (sent_to(client) - before) / (time.perf_counter() - begin)
+        print(f"8 idle workers: {each:.0f} commands/s")  # noqa: T201
+        assert 8 < each < 150
+    finally:
+        for worker in workers:
+            worker.stop()
+        remove(apps[0])
+
+
+@pytest.mark.parametrize("server", FIRST, indirect=True)
+def test_an_idle_thread_runner_answers_at_once(make_app: Callable[..., Pynenc]) -> None:
+    app = make_app(queue_timeout_sec=1.0)
+    with working(app):
+        took = []
+        for _ in range(10):
+            before = time.perf_counter()
+            assert result_of(bind(app, life_tasks.add)(1, 2)) == 3
+            took.append(time.perf_counter() - before)
+    assert statistics.median(took) < 0.2, took
