@@ -374,6 +374,14 @@ def test_slot_is_free_unless_another_runs_in_it(
     assert life.scripts.orchestrator_is_slot_free(invocation_id="a", slot="ss").tag == "FREE"
 
 
+def test_slot_of_one_that_runs_is_not_its_own_while_another_runs_too(
+    life: Life, place: Place
+) -> None:
+    place({id_: Record("running", "runner", slot="s") for id_ in ("a", "b")})
+    for id_ in ("a", "b"):
+        assert life.scripts.orchestrator_is_slot_free(invocation_id=id_, slot="s").tag == "TAKEN"
+
+
 # The bell
 
 
