@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from servers import Server
 
 
-# The recovery that pynenc submits at full five minutes would be among the counted invocations.
-
-
 def build_app(server: Server, app_id: str, **values: Any) -> Pynenc:
     """An app of which all is ours but the trigger; `values` are settings."""
     settings = {
