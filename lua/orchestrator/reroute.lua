@@ -40,7 +40,7 @@ if record.op ~= op then
   local context_list = parse_pairs(contexts)
   start_writing()
   store_contexts(context_list)
-  record.owner, record.queue, record.priority = owner, queue_name, priority
+  record.queue, record.priority = queue_name, priority
   requeue(invocation_id, record, { "rerouted" }, context_id, op)
   ring(1)
 end

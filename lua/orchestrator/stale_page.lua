@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of the invocations that are not final, and which of them stand still.
---- With a status, those in it alone. Each comes with its queue and priority. The next page goes on behind (time, id); there is none
---- when no time is given.
+--- With a status, those in it alone. Each comes with its queue. The next page goes on behind
+--- (time, id); there is none when no time is given.
 -- @version 1
 -- @key statuses
 -- @key open
@@ -27,7 +27,7 @@ for i = 1, #page, 2 do
   local record = read_status(page[i])
   local asked = record and (status == "" or record.status == status)
   if asked and recovery_steps(page[i], record, now, pending_us, dead_us) then
-    stale[#stale + 1] = { page[i], record.queue, record.priority }
+    stale[#stale + 1] = { page[i], record.queue }
   end
 end
 if #page < 2 * count then

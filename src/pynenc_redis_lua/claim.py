@@ -55,6 +55,7 @@ class Claim:
         self._on_queue_retrieved = on_queue_retrieved
         self.found = False
         self.held_back = False
+        # Whether more stands behind what was held back.
         self._left = False
 
     def invocations(self, count: int) -> Iterator[DistributedInvocation[Any, Any]]:
@@ -103,7 +104,7 @@ class Claim:
             self._state.remember_contexts(contexts)
         self.found = self.found or bool(claimed)
         self.held_back = self.held_back or bool(waiting)
-        self._left = bool(left)
+        self._left = bool(left) and not claimed
         invocations = list(self._loaded(claimed))
         self._orchestrator.report_status(invocations, InvocationStatus.PENDING)
         self._orchestrator.report_changes(held_back)

@@ -183,7 +183,7 @@ class RedisOrchestrator(BaseOrchestrator):
     def route_calls(
         self, calls: list[PreSerializedCall[Params, Result]]
     ) -> list[DistributedInvocation[Params, Result]]:
-        """Submit a batch of calls; one commit per 1,000 of them."""
+        """Submit a batch of calls; one commit per 250 of them."""
         if self._state is None:
             return super().route_calls(calls)
         with self._state.upserts_deferred():
@@ -192,7 +192,7 @@ class RedisOrchestrator(BaseOrchestrator):
     def register_new_invocations(
         self, invocations: list[DistributedInvocation[Params, Result]]
     ) -> None:
-        """Store, register, record and queue invocations; one commit per 1,000 of them."""
+        """Store, register, record and queue invocations; one commit per 250 of them."""
         if self._state is None:
             super().register_new_invocations(invocations)
         else:
@@ -720,7 +720,7 @@ class RedisOrchestrator(BaseOrchestrator):
 
     def get_pending_invocations_for_recovery(self) -> Iterator[InvocationId]:
         """Iterate over the invocations that have been pending for too long."""
-        for id_, _, _ in self._stale(InvocationStatus.PENDING.value, self._dead_us):
+        for id_, _ in self._stale(InvocationStatus.PENDING.value, self._dead_us):
             yield id_
 
     def _get_running_invocations_for_recovery(
@@ -728,7 +728,7 @@ class RedisOrchestrator(BaseOrchestrator):
     ) -> Iterator[InvocationId]:
         """Iterate over the invocations that are running for a runner that is dead."""
         dead_us = int(timeout_seconds * _MICROSECONDS)
-        for id_, _, _ in self._stale(InvocationStatus.RUNNING.value, dead_us):
+        for id_, _ in self._stale(InvocationStatus.RUNNING.value, dead_us):
             yield id_
 
     @property
@@ -739,8 +739,8 @@ class RedisOrchestrator(BaseOrchestrator):
     def _dead_us(self) -> int:
         return int(self.app.conf.runner_considered_dead_after_minutes * 60 * _MICROSECONDS)
 
-    def _stale(self, status: str, dead_us: int) -> Iterator[tuple[InvocationId, str, bytes]]:
-        """Iterate over the invocations that stand still, with their queue and priority."""
+    def _stale(self, status: str, dead_us: int) -> Iterator[tuple[InvocationId, str]]:
+        """Iterate over the invocations that stand still, each with its queue."""
         after, after_id = 0, ""
         while True:
             stale, *cursor = self.scripts.orchestrator_stale_page(
@@ -751,8 +751,8 @@ class RedisOrchestrator(BaseOrchestrator):
                 dead_us=dead_us,
                 count=_PAGE,
             ).values
-            for id_, queue_name, priority in stale:
-                yield InvocationId(to_text(id_)), to_text(queue_name), priority
+            for id_, queue_name in stale:
+                yield InvocationId(to_text(id_)), to_text(queue_name)
             if not cursor:
                 return
             after, after_id = int(cursor[0]), to_text(cursor[1])
@@ -766,27 +766,31 @@ class RedisOrchestrator(BaseOrchestrator):
         if self._state is None:
             return []
         contexts = packed_contexts(self._state.new_contexts(runner_ctx))
-        queues: dict[str, list[tuple[str]]] = {}
-        for id_, queue_name, _ in self._stale("", self._dead_us):
-            queues.setdefault(queue_name, []).append((id_,))
         deadline = time.monotonic() + _SWEEP_SECONDS
+        queues: dict[str, list[tuple[str]]] = {}
+        for id_, queue_name in self._stale("", self._dead_us):
+            queues.setdefault(queue_name, []).append((id_,))
         recovered: list[InvocationId] = []
-        for queue_name, items in queues.items():
-            for batch in batches(items, _SWEEP_PAGE):
-                reply = self.scripts.orchestrator_recover(
-                    queue_name=queue_name,
-                    context_id=runner_ctx.runner_id,
-                    contexts=contexts,
-                    op=new_operation(),
-                    pending_us=self._pending_us,
-                    dead_us=self._dead_us,
-                    items=batch,
-                )
-                for id_, task, *steps in reply.values[0]:
-                    recovered.append(InvocationId(to_text(id_)))
-                    self.report_changes((id_, task, step) for step in steps)
-                if time.monotonic() > deadline:
-                    break
+        steps = (
+            (queue_name, batch)
+            for queue_name, items in queues.items()
+            for batch in batches(items, _SWEEP_PAGE)
+        )
+        for queue_name, batch in steps:
+            reply = self.scripts.orchestrator_recover(
+                queue_name=queue_name,
+                context_id=runner_ctx.runner_id,
+                contexts=contexts,
+                op=new_operation(),
+                pending_us=self._pending_us,
+                dead_us=self._dead_us,
+                items=batch,
+            )
+            for id_, task, *statuses in reply.values[0]:
+                recovered.append(InvocationId(to_text(id_)))
+                self.report_changes((id_, task, status) for status in statuses)
+            if time.monotonic() > deadline:
+                break
         for invocation_id in recovered:
             self.app.logger.warning("invocation:%s stood still, it is queued again", invocation_id)
         return recovered

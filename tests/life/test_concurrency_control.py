@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import (
     InvocationConcurrencyWithDifferentArgumentsError,
     InvocationStatusError,
@@ -16,7 +17,18 @@ from pynenc.invocation.status import InvocationStatus
 
 import servers
 from life import life_tasks
-from life.tools import bind, claim, client_of, history_of, key_of, runner, snapshot, working
+from life.tools import (
+    bind,
+    claim,
+    client_of,
+    history_of,
+    key_of,
+    runner,
+    snapshot,
+    started,
+    watch,
+    working,
+)
 from pynenc_redis_lua.keys import key_table
 
 if TYPE_CHECKING:
@@ -169,6 +181,36 @@ class TestRunning:
             history = key_of(app, "history")
             lengths.append(client_of(app).hstrlen(history, held_back.invocation_id))
         assert lengths[0] == lengths[1]
+
+    @pytest.mark.parametrize(
+        ("task", "status"),
+        [
+            (life_tasks.alone, InvocationStatus.CONCURRENCY_CONTROLLED),
+            (life_tasks.alone, InvocationStatus.REROUTED),
+            (life_tasks.alone_or_never, InvocationStatus.CONCURRENCY_CONTROLLED_FINAL),
+        ],
+    )
+    def test_tells_the_triggers_what_it_holds_back(
+        self, app: Pynenc, task: Task, status: InvocationStatus
+    ) -> None:
+        watch(app, task, status)
+        started(app, ONE, task, 0)
+        bind(app, task)(1)
+        assert app.trigger.get_valid_conditions() == {}
+        assert claim(app, TWO) == []
+        assert len(app.trigger.get_valid_conditions()) == 1
+
+    def test_holds_for_what_was_submitted_before_the_task_had_it(self, app: Pynenc) -> None:
+        conf = bind(app, life_tasks.alone).conf
+        mode = conf.running_concurrency
+        conf.running_concurrency = ConcurrencyControlType.DISABLED
+        older = bind(app, life_tasks.alone)(0)
+        conf.running_concurrency = mode
+        [claimed] = claim(app, TWO)
+        assert claimed.invocation_id == older.invocation_id
+        assert app.orchestrator.is_authorize_to_run_by_concurrency_control(older)
+        started(app, ONE, life_tasks.alone, 1)
+        assert not app.orchestrator.is_authorize_to_run_by_concurrency_control(older)
 
     def test_refuses_a_start_while_another_runs(self, app: Pynenc) -> None:
         holder, other = (bind(app, life_tasks.alone)(number) for number in range(2))

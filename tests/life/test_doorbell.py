@@ -121,6 +121,20 @@ def test_a_wait_ends_before_the_socket_gives_up(make_app: Callable[..., Pynenc])
 
 
 @pytest.mark.parametrize("server", FIRST, indirect=True)
+def test_a_wait_that_the_server_breaks_off_ends_no_worker(
+    server: Server, make_app: Callable[..., Pynenc]
+) -> None:
+    # So does a server that becomes a replica in a failover.
+    app = make_app(queue_timeout_sec=10.0)
+    with server.client() as client, ThreadPoolExecutor(1) as executor:
+        asking = executor.submit(lambda: list(app.orchestrator.get_invocations_to_run(1, ONE)))
+        wait_until_waiting(client, 1)
+        [waiting] = [it for it in client.client_list() if it["cmd"] == "blpop"]
+        client.client_unblock(int(waiting["id"]), error=True)
+        assert asking.result(5) == []
+
+
+@pytest.mark.parametrize("server", FIRST, indirect=True)
 def test_work_is_found_though_another_took_the_ring(
     server: Server, make_app: Callable[..., Pynenc]
 ) -> None:

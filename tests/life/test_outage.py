@@ -13,12 +13,24 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pynenc.exceptions import RetryError
+from pynenc.invocation.status import InvocationStatus
 
 import servers
 from calling.tools import OwnServer
 from life import life_tasks
-from life.tools import bind, build_app, client_of, history_of, key_of, result_of, working
-from pynenc_redis_lua.errors import ServerUnavailableError
+from life.tools import (
+    bind,
+    build_app,
+    client_of,
+    history_of,
+    key_of,
+    result_of,
+    runner,
+    started,
+    working,
+)
+from pynenc_redis_lua.errors import ServerOutOfMemoryError, ServerUnavailableError
 from servers import Server
 
 if TYPE_CHECKING:
@@ -28,8 +40,11 @@ if TYPE_CHECKING:
     from pynenc import Pynenc
     from pynenc.invocation.dist_invocation import DistributedInvocation
 
+    End = Callable[[Pynenc, DistributedInvocation[Any, Any]], None]
+
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 PASSWORD = "hunter2"
+ONE = runner("one")
 PROGRAMS = [path for name, path in servers.binaries().items() if name in servers.names()]
 
 
@@ -142,6 +157,66 @@ def test_work_goes_on_when_scripts_are_flushed(app: Pynenc) -> None:
         finally:
             calls = caller.stop()
         assert_all_finish(app, calls)
+
+
+ENDS: dict[str, End] = {
+    "result": lambda app, run: app.orchestrator.set_invocation_result(run, 3, ONE),
+    "exception": lambda app, run: app.orchestrator.set_invocation_exception(
+        run, ValueError("3"), ONE
+    ),
+    "retry": lambda app, run: app.orchestrator.set_invocation_retry(run, RetryError(), ONE),
+}
+
+AFTER = {
+    "result": InvocationStatus.SUCCESS,
+    "exception": InvocationStatus.FAILED,
+    "retry": InvocationStatus.RETRY,
+}
+
+
+class TestEndOfARun:
+    """It is stored however long that takes: a retry would run the work once more."""
+
+    @pytest.fixture
+    def given_up(self, app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+        """The errors that it was not stored for."""
+        errors: list[Exception] = []
+        monkeypatch.setattr(app.logger, "warning", lambda _, error: errors.append(error))
+        return errors
+
+    @pytest.fixture
+    def app(self, own: OwnServer, app_id: str) -> Pynenc:
+        return build_app(own.server, app_id, redis_outage_budget=0.2)
+
+    @pytest.mark.parametrize("end", ENDS)
+    def test_outlasts_the_outage_budget(
+        self, app: Pynenc, own: OwnServer, given_up: list[Exception], end: str
+    ) -> None:
+        run = started(app, ONE, life_tasks.flaky, 0)
+        own.kill()
+        with ThreadPoolExecutor(1) as executor:
+            try:
+                ending = executor.submit(ENDS[end], app, run)
+                servers.wait_for(lambda: len(given_up) >= 2, message="it is tried again")
+            finally:
+                own.start()
+            ending.result(10)
+        assert {type(error) for error in given_up} == {ServerUnavailableError}
+        assert app.orchestrator.get_invocation_status(run.invocation_id) == AFTER[end]
+
+    @pytest.mark.parametrize("end", ENDS)
+    def test_outlasts_a_full_server(self, app: Pynenc, given_up: list[Exception], end: str) -> None:
+        run = started(app, ONE, life_tasks.flaky, 0)
+        client_of(app).config_set("maxmemory", 1)
+        with ThreadPoolExecutor(1) as executor:
+            try:
+                ending = executor.submit(ENDS[end], app, run)
+                servers.wait_for(lambda: len(given_up) >= 2, message="it is tried again")
+            finally:
+                client_of(app).config_set("maxmemory", 0)
+            ending.result(10)
+        assert {type(error) for error in given_up} == {ServerOutOfMemoryError}
+        assert app.orchestrator.get_invocation_status(run.invocation_id) == AFTER[end]
 
 
 class TestNobodyThere:

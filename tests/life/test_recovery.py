@@ -19,6 +19,7 @@ from life.tools import (
     runner,
     snapshot,
     started,
+    watch,
 )
 
 if TYPE_CHECKING:
@@ -146,6 +147,27 @@ class TestSweep:
         monkeypatch.setattr(orch, "_stale", meanwhile)
         assert orch.recover_invocations(ALIVE) == [stuck]
         assert app.orchestrator.get_invocation_status(finished) == S.SUCCESS
+
+    def test_ends_its_round_in_time_whatever_the_number_of_queues(
+        self, make_app: Callable[..., Pynenc], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app = make_app(max_pending_seconds=0.0, queues=("default", "elsewhere"))
+        ids = {
+            bind(app, task)().invocation_id for task in (life_tasks.noop, life_tasks.noop_elsewhere)
+        }
+        for queue in ("default", "elsewhere"):
+            claim(app, DEAD, queues=[queue])
+        monkeypatch.setattr("pynenc_redis_lua.orchestrator._SWEEP_SECONDS", 0.0)
+        rounds = [orchestrator(app).recover_invocations(ALIVE) for _ in range(3)]
+        assert [len(found) for found in rounds] == [1, 1, 0]
+        assert {id_ for found in rounds for id_ in found} == ids
+
+    @pytest.mark.parametrize("status", [S.RUNNING_RECOVERY, S.REROUTED])
+    def test_tells_the_triggers(self, app: Pynenc, status: InvocationStatus) -> None:
+        leave(app, S.RUNNING)
+        watch(app, life_tasks.add, status)
+        orchestrator(app).recover_invocations(ALIVE)
+        assert len(app.trigger.get_valid_conditions()) == 1
 
     def test_lets_the_parent_go_on_that_waits_for_what_it_puts_back(self, app: Pynenc) -> None:
         parent = started(app, DEAD, life_tasks.noop)

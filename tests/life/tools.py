@@ -11,8 +11,10 @@ import redis.connection
 from pynenc import PynencBuilder, context
 from pynenc.invocation.status import InvocationStatus, validate_transition
 from pynenc.runner.runner_context import RunnerContext
+from pynenc.trigger.trigger_builder import TriggerBuilder
 
 import servers
+from life import life_tasks
 from pynenc_redis_lua.claim import Claim
 from pynenc_redis_lua.keys import app_tag, key_table
 from pynenc_redis_lua.orchestrator import RedisOrchestrator
@@ -104,6 +106,12 @@ def started(app: Pynenc, who: RunnerContext, task: Task, *arguments: Any) -> Dis
     assert claimed.invocation_id == submitted.invocation_id
     app.orchestrator.set_invocation_status(claimed.invocation_id, InvocationStatus.RUNNING, who)
     return claimed
+
+
+def watch(app: Pynenc, task: Task, status: InvocationStatus) -> None:
+    """Have a trigger watch for invocations of a task that come into a status."""
+    trigger = TriggerBuilder().on_status(bind(app, task), status)
+    app.trigger.register_task_triggers(bind(app, life_tasks.noop), trigger)
 
 
 def history_of(app: Pynenc, invocation_id: str) -> list[InvocationStatus]:

@@ -595,8 +595,8 @@ class Scripts(ScriptRunner):
     ) -> Reply:
         """Read one page of the invocations that are not final, and which of them stand still.
 
-        With a status, those in it alone. Each comes with its queue and priority. The next page goes
-        on behind (time, id); there is none when no time is given.
+        With a status, those in it alone. Each comes with its queue. The next page goes on behind
+        (time, id); there is none when no time is given.
 
         Replies: PAGE stale time id.
         Cost: O(log² N + count log N).
