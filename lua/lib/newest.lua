@@ -1,3 +1,4 @@
+--[[% use "lib/not_after.lua" %]]
 --[[% use "lib/pack.lua" %]]
 --[[% use "lib/unpack.lua" %]]
 -- The statuses that a task has invocations in: at most as many as there are statuses.
@@ -58,7 +59,7 @@ local function newest(prefixes, offset, count)
     end
   end
   table.sort(merged, function(a, b)
-    return a > b
+    return a ~= b and not_after(b, a)
   end)
   local ids = {}
   for i = skip + 1, math.min(skip + count, #merged) do

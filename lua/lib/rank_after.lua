@@ -1,14 +1,4 @@
--- Whether a comes before b in a sorted set, or is b. Lua's own `<` follows the server's locale.
-local function not_after(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a <= #b
-end
-
+--[[% use "lib/not_after.lua" %]]
 -- The rank in a sorted set from which a page goes on: behind (at_us, member), which need not
 -- exist any more. Members of one microsecond are in lexical order, so their place is found by
 -- halving instead of reading them all: a batch may have put 100,000 there.
