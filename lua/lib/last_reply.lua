@@ -2,8 +2,9 @@
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/pack.lua" %]]
 --[[% use "lib/unpack.lua" %]]
--- What a consumer took from the queue with operation `op`, as a list, or nil if that was not its
--- last one. Taking can't be undone, so whoever lost the reply must get it again.
+-- What a consumer was told of operation `op`, as a list of texts, or nil if that was not its
+-- last one. For what can't be seen in the data any more once others went on: whoever lost the reply
+-- must get it again.
 local function last_reply(consumer, op)
   local packed = redis.call("HGET", replies, consumer)
   if not packed then
@@ -14,17 +15,17 @@ local function last_reply(consumer, op)
     return nil
   end
   local _, first = unpack_field(packed, position)
-  local ids = {}
+  local told = {}
   while first <= #packed do
-    ids[#ids + 1], first = unpack_field(packed, first)
+    told[#told + 1], first = unpack_field(packed, first)
   end
-  return ids
+  return told
 end
 
-local function remember_reply(consumer, op, ids)
+local function remember_reply(consumer, op, told)
   local packed = { pack(op), pack(decimal(now_us())) }
-  for _, id in ipairs(ids) do
-    packed[#packed + 1] = pack(id)
+  for _, text in ipairs(told) do
+    packed[#packed + 1] = pack(text)
   end
   redis.call("HSET", replies, consumer, table.concat(packed))
 end

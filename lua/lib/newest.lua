@@ -1,21 +1,4 @@
---[[% use "lib/not_after.lua" %]]
---[[% use "lib/pack.lua" %]]
---[[% use "lib/unpack.lua" %]]
--- The statuses that a task has invocations in: at most as many as there are statuses.
-local function statuses_of_task(name)
-  local prefix, found = pack(name), {}
-  local from, last = "[" .. prefix, "(" .. prefix .. "\255"
-  while true do
-    local member = redis.call("ZRANGE", task_index, from, last, "BYLEX", "LIMIT", 0, 1)[1]
-    if not member then
-      return found
-    end
-    found[#found + 1] = unpack_field(member, #prefix + 1)
-    from = "(" .. prefix .. pack(found[#found]) .. "\255"
-  end
-end
-
--- Behind its prefix each member of `task_index` has 16 digits of time, then the id.
+--[[% use "lib/earlier.lua" %]]
 local function time_text(time)
   return string.format("%016.0f", time)
 end
@@ -55,15 +38,15 @@ local function newest(prefixes, offset, count)
       "ZRANGE", task_index, from, "[" .. prefix, "BYLEX", "REV", "LIMIT", 0, skip + count
     )
     for _, member in ipairs(members) do
-      merged[#merged + 1] = string.sub(member, #prefix + 1)
+      merged[#merged + 1] = entry_of(member, prefix)
     end
   end
   table.sort(merged, function(a, b)
-    return a ~= b and not_after(b, a)
+    return earlier(b, a)
   end)
   local ids = {}
   for i = skip + 1, math.min(skip + count, #merged) do
-    ids[#ids + 1] = string.sub(merged[i], 17)
+    ids[#ids + 1] = string.sub(merged[i][2], 17)
   end
   return ids
 end

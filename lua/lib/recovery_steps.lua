@@ -1,10 +1,11 @@
 --[[% use "lib/status_machine.lua" %]]
 --[[% use "lib/unpack.lua" %]]
--- Whether a runner is dead: silent for too long, or never heard of. A runner sends a heartbeat
--- before its first claim.
-local function is_dead(owner, now, dead_us)
+--[[% use "lib/is_dead.lua" %]]
+-- Whether nobody runs what `owner` owns. A runner sends a heartbeat before its first claim, so one
+-- that was never heard of is gone for long.
+local function is_orphaned(owner, now, dead_us)
   local heard = owner and redis.call("ZSCORE", heartbeats, owner)
-  return not heard or tonumber(heard) < now - dead_us
+  return not heard or is_dead(heard, now, dead_us)
 end
 
 -- The statuses that bring an invocation which stands still back to its queue, or nil if it is where
@@ -15,7 +16,7 @@ local function recovery_steps(invocation_id, record, now, pending_us, dead_us)
     return nil
   end
   if status == "running" or status == "paused" then
-    if not is_dead(unpack_field(record.owner, 1), now, dead_us) then
+    if not is_orphaned(unpack_field(record.owner, 1), now, dead_us) then
       return nil
     end
     return { status == "running" and "running_recovery" or "killed", "rerouted" }

@@ -13,6 +13,7 @@ local function new_owner(record, status, owner)
 end
 
 -- Change the status of an invocation (already found to be allowed) and all that follows from it.
+-- Replies with whether edges of waiting are left, as release_waiters does.
 -- The time never stands still within an invocation, whatever the server's clock does.
 local function set_status(invocation_id, record, status, owner, op)
   local at_us = math.max(now_us(), tonumber(record.at_us) + 1)
@@ -24,13 +25,13 @@ local function set_status(invocation_id, record, status, owner, op)
   if is(status, "final") then
     redis.call("ZREM", open, invocation_id)
     redis.call("ZADD", expiring, record.at_us, invocation_id)
-    release_waiters(invocation_id)
-  else
-    redis.call("ZADD", open, record.at_us, invocation_id)
-    if is(status, "available") then
-      note_blocking(invocation_id, record)
-    else
-      redis.call("ZREM", blocking, invocation_id)
-    end
+    return release_waiters(invocation_id)
   end
+  redis.call("ZADD", open, record.at_us, invocation_id)
+  if is(status, "available") then
+    note_blocking(invocation_id, record)
+  else
+    redis.call("ZREM", blocking, invocation_id)
+  end
+  return false
 end

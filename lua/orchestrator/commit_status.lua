@@ -2,7 +2,8 @@
 --- Change the status of an invocation by pynenc's rules and record it.
 --- A final one comes with a result or an exception (`outcome` says which, empty for none). Who is
 --- not the owner is refused before anything is stored. To start an invocation is refused (TAKEN) while
---- another one runs in the slot of its running concurrency control.
+--- another one runs in the slot of its running concurrency control. `more` says whether
+--- orchestrator/release has to release more of those that wait.
 -- @version 1
 -- @key statuses
 -- @key open
@@ -14,6 +15,7 @@
 -- @key history
 -- @key history_times
 -- @key runner_contexts
+-- @key context_times
 -- @key results
 -- @key exceptions
 -- @key client_data_uses
@@ -25,8 +27,8 @@
 -- @arg op id
 -- @arg outcome str
 -- @arg serialized bytes
--- @returns OK owner time task | REFUSED status owner time | TAKEN status owner time | UNKNOWN
--- @cost O(log N), and who waits for an invocation that becomes final
+-- @returns OK owner time task more | REFUSED status owner time | TAKEN status owner time | UNKNOWN
+-- @cost O(log N), and up to 500 who wait for an invocation that becomes final
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/set_status.lua" %]]
 --[[% use "lib/slot_taken.lua" %]]
@@ -34,7 +36,7 @@
 --[[% use "lib/record_status.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
-local record = read_status(invocation_id)
+local record, more = read_status(invocation_id), false
 if not record then
   return { "UNKNOWN" }
 end
@@ -54,7 +56,7 @@ if record.op ~= op then
     redis.call("HSET", exceptions, invocation_id, serialized)
   end
   use_client_data(invocation_id, serialized)
-  set_status(invocation_id, record, status, owner, op)
+  more = set_status(invocation_id, record, status, owner, op)
   record_status(invocation_id, record, context_id)
 end
-return { "OK", record.owner, record.at_us, record.task }
+return { "OK", record.owner, record.at_us, record.task, more and 1 or 0 }

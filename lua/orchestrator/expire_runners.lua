@@ -4,7 +4,6 @@
 -- @version 1
 -- @key heartbeats
 -- @key runners
--- @key runner_contexts
 -- @arg age_us int
 -- @arg count count
 -- @returns OK removed
@@ -17,6 +16,5 @@ start_writing()
 for _, runner_id in ipairs(silent) do
   redis.call("ZREM", heartbeats, runner_id)
   redis.call("HDEL", runners, runner_id)
-  redis.call("HDEL", runner_contexts, runner_id)
 end
 return { "OK", #silent }

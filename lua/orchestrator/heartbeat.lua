@@ -1,12 +1,15 @@
 #!lua
 --- Note that runners are alive, and what they are.
---- `queues` is packed; with `keeps_queues` what a runner said before stands.
+--- `queues` is packed; with `keeps_queues` what a runner said before stands. Where nobody was heard of
+--- for `outage_us`, there was an outage, and it is noted that it ended.
 -- @version 1
 -- @key heartbeats
+-- @key heartbeats_since
 -- @key runners
 -- @arg eligible str
 -- @arg queues bytes
 -- @arg keeps_queues int
+-- @arg outage_us int
 -- @item runner_id id
 -- @returns OK
 -- @cost O(n log N) for n items
@@ -14,8 +17,13 @@
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/pack.lua" %]]
 --[[% use "lib/unpack.lua" %]]
+local now_number = now_us()
+local now = decimal(now_number)
+local last = redis.call("ZRANGE", heartbeats, 0, 0, "REV", "WITHSCORES")[2]
 start_writing()
-local now = decimal(now_us())
+if last and tonumber(last) < now_number - outage_us then
+  redis.call("SET", heartbeats_since, now)
+end
 for i = 1, item_count do
   local runner_id = item(i)
   local known = redis.call("HGET", runners, runner_id)
@@ -24,8 +32,8 @@ for i = 1, item_count do
     local before, position = unpack_field(known, 1)
     created = before
     if keeps_queues == 1 then
-      local _, last = unpack_field(known, position)
-      said = unpack_field(known, last)
+      local _, third = unpack_field(known, position)
+      said = unpack_field(known, third)
     end
   end
   redis.call("ZADD", heartbeats, now, runner_id)

@@ -12,6 +12,7 @@
 -- @cost O(log N + count), and per task and status O(log N log T) for a deep page
 --[[% use "lib/task_names.lua" %]]
 --[[% use "lib/distinct.lua" %]]
+--[[% use "lib/statuses_of_task.lua" %]]
 --[[% use "lib/newest.lua" %]]
 if task == "" and item_count == 0 then
   return { "OK", redis.call("ZREVRANGE", registered, offset, offset + count - 1) }

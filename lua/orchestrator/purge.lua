@@ -10,6 +10,7 @@
 -- @key waits
 -- @key blocking
 -- @key heartbeats
+-- @key heartbeats_since
 -- @key runners
 -- @key services
 -- @key service_times
@@ -19,5 +20,5 @@
 start_writing()
 redis.call("UNLINK", statuses, registered, open, expiring, task_index, concurrency, waits)
 redis.call("UNLINK", blocking, heartbeats, runners, services, service_times)
-redis.call("UNLINK", schema, service_holder)
+redis.call("UNLINK", schema, service_holder, heartbeats_since)
 return { "OK" }

@@ -11,9 +11,11 @@
 -- @key waits
 -- @key blocking
 -- @key heartbeats
+-- @key heartbeats_since
 -- @key history
 -- @key history_times
 -- @key runner_contexts
+-- @key context_times
 -- @key queue
 -- @key queued
 -- @key queue_sequence

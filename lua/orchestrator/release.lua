@@ -1,13 +1,13 @@
 #!lua
---- Remove what is noted of an invocation's waiting and being waited for.
+--- Remove what is noted of an invocation's waiting and being waited for, up to 500 of each.
+--- Replies with MORE if there may be more.
 -- @version 1
 -- @key statuses
 -- @key waits
 -- @key blocking
 -- @arg invocation_id id
--- @returns OK
--- @cost O(n log N) for n waiting invocations
+-- @returns OK | MORE
+-- @cost O(n log N) for n of them
 --[[% use "lib/release_waiters.lua" %]]
 start_writing()
-release_waiters(invocation_id)
-return { "OK" }
+return { release_waiters(invocation_id) and "MORE" or "OK" }

@@ -7,6 +7,7 @@
 -- @key service_times
 -- @key service_holder
 -- @key heartbeats
+-- @key heartbeats_since
 -- @arg service_id id
 -- @arg runner_id id
 -- @arg start str
@@ -19,6 +20,7 @@
 --[[% use "lib/decimal.lua" %]]
 --[[% use "lib/read_service.lua" %]]
 --[[% use "lib/write_service.lua" %]]
+--[[% use "lib/is_dead.lua" %]]
 local now = now_us()
 local start_us = start == "" and decimal(now) or start
 local known = read_service(service_id)
@@ -26,16 +28,16 @@ if known then
   return { known[4] == "blocked" and "BLOCKED" or "STARTED", known[2] }
 end
 
-local function is_dead(fields)
+local function is_gone(fields)
   local heard = redis.call("ZSCORE", heartbeats, fields[1])
-  return tonumber(heard or fields[2]) < now - dead_us
+  return is_dead(heard or fields[2], now, dead_us)
 end
 
 start_writing()
 if status == "running" then
   local holder = redis.call("GET", service_holder)
   local held = holder and read_service(holder)
-  if held and not is_dead(held) then
+  if held and not is_gone(held) then
     local why = reason ~= "" and reason or "prior_running:" .. holder .. " runner:" .. held[1]
     write_service(service_id, { runner_id, start_us, start_us, "blocked", why })
     return { "BLOCKED", start_us }

@@ -1,7 +1,7 @@
 #!lua
 --- Remove old executions of atomic services.
---- Those that are running or named in the items stay. What ended before `age_us` ago goes (0 for never), and the oldest beyond `keep` (0 for any
---- number). A thousand are looked at in one call.
+--- Those that are running or named in the items stay. What ended before `age_us` ago goes (0 for
+--- never), and the oldest beyond `keep` (0 for any number). A thousand are looked at in one call.
 -- @version 1
 -- @key services
 -- @key service_times

@@ -7,6 +7,7 @@
 -- @key open
 -- @key queued
 -- @key heartbeats
+-- @key heartbeats_since
 -- @arg status str
 -- @arg after_us us
 -- @arg after_id str
@@ -17,20 +18,30 @@
 -- @cost O(log² N + count log N)
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/rank_after.lua" %]]
---[[% use "lib/read_status.lua" %]]
+--[[% use "lib/parse_status.lua" %]]
 --[[% use "lib/recovery_steps.lua" %]]
 local now = now_us()
 local first = rank_after(open, after_us, after_id)
 local page = redis.call("ZRANGE", open, first, first + count - 1, "WITHSCORES")
-local stale = {}
+local ids = {}
 for i = 1, #page, 2 do
-  local record = read_status(page[i])
-  local asked = record and (status == "" or record.status == status)
-  if asked and recovery_steps(page[i], record, now, pending_us, dead_us) then
-    stale[#stale + 1] = { page[i], record.queue }
+  ids[#ids + 1] = page[i]
+end
+local places = ids[1] and redis.call("HMGET", queued, unpack(ids)) or {}
+local records = ids[1] and redis.call("HMGET", statuses, unpack(ids)) or {}
+local stale = {}
+for i, id in ipairs(ids) do
+  local packed = records[i]
+  local known = packed and unpack_field(packed, 1)
+  -- Most of what is open is queued and waits its turn: its record need not be taken apart.
+  if known and (status == "" or status == known) and not (places[i] and is(known, "available")) then
+    local record = parse_status(packed)
+    if recovery_steps(id, record, now, pending_us, dead_us) then
+      stale[#stale + 1] = { id, record.queue }
+    end
   end
 end
-if #page < 2 * count then
+if #ids < count then
   return { "PAGE", stale }
 end
 return { "PAGE", stale, page[#page], page[#page - 1] }

@@ -14,6 +14,7 @@
 -- @key history
 -- @key history_times
 -- @key runner_contexts
+-- @key context_times
 -- @key queue
 -- @key queued
 -- @key queue_sequence

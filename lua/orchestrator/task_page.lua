@@ -1,15 +1,31 @@
 #!lua flags=no-writes
---- Read one page of the invocations of a task, as members of the index behind `after`.
---- With a status, those in that status alone.
+--- Read one page of the invocations of a task, the oldest first.
+--- They are in some statuses (or in all). Each entry is the time of registration (16 digits) and the id; the next page goes on behind the
+--- last one. All statuses are read at once: one that changes its status between two pages is neither
+--- missed nor repeated.
 -- @version 1
 -- @key task_index
--- @arg prefix bytes
+-- @arg task id
 -- @arg after bytes
 -- @arg count count
--- @returns PAGE members
--- @cost O(log N + count)
-local first = after == "" and "[" .. prefix or "(" .. after
-return {
-  "PAGE",
-  redis.call("ZRANGE", task_index, first, "(" .. prefix .. "\255", "BYLEX", "LIMIT", 0, count),
-}
+-- @item status id
+-- @returns PAGE entries
+-- @cost O(s (log N + count)) for s statuses
+--[[% use "lib/statuses_of_task.lua" %]]
+--[[% use "lib/distinct.lua" %]]
+--[[% use "lib/earlier.lua" %]]
+local merged = {}
+for _, status in ipairs(item_count == 0 and statuses_of_task(task) or distinct(item_count, item)) do
+  local prefix = pack(task) .. pack(status)
+  local first, last = "(" .. prefix .. after, "(" .. prefix .. "\255"
+  local members = redis.call("ZRANGE", task_index, first, last, "BYLEX", "LIMIT", 0, count)
+  for _, member in ipairs(members) do
+    merged[#merged + 1] = entry_of(member, prefix)
+  end
+end
+table.sort(merged, earlier)
+local entries = {}
+for i = 1, math.min(count, #merged) do
+  entries[i] = merged[i][2]
+end
+return { "PAGE", entries }

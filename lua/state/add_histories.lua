@@ -4,6 +4,7 @@
 -- @key history
 -- @key history_times
 -- @key runner_contexts
+-- @key context_times
 -- @arg contexts bytes
 -- @item invocation_id id
 -- @item record bytes

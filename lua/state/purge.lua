@@ -11,6 +11,7 @@
 -- @key workflow_data
 -- @key workflow_values
 -- @key runner_contexts
+-- @key context_times
 -- @returns OK
 -- @cost O(1); the memory is freed in the background
 start_writing()
@@ -26,6 +27,7 @@ redis.call(
   exceptions,
   workflow_data,
   workflow_values,
-  runner_contexts
+  runner_contexts,
+  context_times
 )
 return { "OK" }

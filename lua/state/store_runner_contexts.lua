@@ -2,12 +2,14 @@
 --- Store the contexts of runners.
 -- @version 1
 -- @key runner_contexts
+-- @key context_times
 -- @item runner_id id
 -- @item context bytes
 -- @returns OK
--- @cost O(n) for n items
+-- @cost O(n log N) for n items
+--[[% use "lib/store_contexts.lua" %]]
 start_writing()
 for i = 1, item_count do
-  redis.call("HSET", runner_contexts, item(i))
+  store_contexts({ item(i) })
 end
 return { "OK" }

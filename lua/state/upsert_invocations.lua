@@ -8,6 +8,7 @@
 -- @key history
 -- @key history_times
 -- @key runner_contexts
+-- @key context_times
 -- @key client_data_uses
 -- @arg contexts bytes
 -- @item invocation_id id

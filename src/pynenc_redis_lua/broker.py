@@ -9,26 +9,22 @@ from typing import TYPE_CHECKING
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.identifiers.invocation_id import InvocationId
 
-from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.codec import to_text
+from pynenc_redis_lua.component import RedisComponent
 from pynenc_redis_lua.conf import ConfigBrokerRedis
 from pynenc_redis_lua.operation import consumer_id, new_operation
-from pynenc_redis_lua.scripts.api import Scripts
-from pynenc_redis_lua.scripts.library import library
 from pynenc_redis_lua.scripts.runner import batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pynenc.app import Pynenc
-    from redis import Redis
-    from redis.cluster import RedisCluster
 
 _SIGN = 1 << 63
 _ALL_BITS = (1 << 64) - 1
 
 
-class RedisBroker(BaseBroker):
+class RedisBroker(RedisComponent, BaseBroker):
     """Broker on Redis or Valkey.
 
     Args:
@@ -40,8 +36,7 @@ class RedisBroker(BaseBroker):
 
     def __init__(self, app: Pynenc) -> None:
         super().__init__(app)
-        self.connection = connection_to(Settings.from_conf(self.conf))
-        self._scripts = Scripts(self.connection, app.app_id, library())
+        self.connect(app, self.conf)
 
     @cached_property
     def conf(self) -> ConfigBrokerRedis:
@@ -49,11 +44,6 @@ class RedisBroker(BaseBroker):
         return ConfigBrokerRedis(
             config_values=self.app.config_values, config_filepath=self.app.config_filepath
         )
-
-    @property
-    def client(self) -> Redis | RedisCluster:
-        """The redis-py client of this process; made at first use, replies are bytes."""
-        return self.connection.client
 
     def _route_invocation(
         self, invocation_id: InvocationId, queue_name: str, priority: float
@@ -66,7 +56,7 @@ class RedisBroker(BaseBroker):
         """Queue invocations in their order; one commit per 1,000."""
         items = [(invocation_id,) for invocation_id in invocation_ids]
         for batch in batches(items):
-            self._scripts.broker_route(
+            self.scripts.broker_route(
                 queue_name=queue_name,
                 priority=sortable_priority(priority),
                 consumer=consumer_id(),
@@ -78,7 +68,7 @@ class RedisBroker(BaseBroker):
         """Take the head of a queue (the first configured one if none is named), or None."""
         name = self.conf.queues[0] if queue_name is None else queue_name
         self._validate_queue_names((name,))
-        reply = self._scripts.broker_retrieve(
+        reply = self.scripts.broker_retrieve(
             queue_name=name, consumer=consumer_id(), op=new_operation()
         )
         return None if reply.tag == "EMPTY" else InvocationId(to_text(reply.values[0]))
@@ -87,13 +77,13 @@ class RedisBroker(BaseBroker):
         """Count what is in some queues, or in all that are configured."""
         names = self.conf.queues if queue_names is None else tuple(queue_names)
         self._validate_queue_names(names)
-        count: int = self._scripts.broker_count(items=[(name,) for name in names]).values[0]
+        count: int = self.scripts.broker_count(items=[(name,) for name in names]).values[0]
         return count
 
     def purge(self) -> None:
         """Remove all queues of the app, whether configured or not."""
         for name in self.conf.queues:
-            self._scripts.broker_purge(queue_name=name)
+            self.scripts.broker_purge(queue_name=name)
 
 
 def sortable_priority(priority: float) -> bytes:

@@ -8,23 +8,19 @@ from typing import TYPE_CHECKING
 
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 
-from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack
+from pynenc_redis_lua.component import RedisComponent
 from pynenc_redis_lua.conf import ConfigClientDataStoreRedis
-from pynenc_redis_lua.scripts.api import Scripts
-from pynenc_redis_lua.scripts.library import library
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
-    from redis import Redis
-    from redis.cluster import RedisCluster
 
 # A call that carries more holds up others for longer than a millisecond.
 _CHUNK_BYTES = 2**20
 _PLAIN, _ZLIB = b"p", b"z"
 
 
-class RedisClientDataStore(BaseClientDataStore):
+class RedisClientDataStore(RedisComponent, BaseClientDataStore):
     """Client data store on Redis or Valkey.
 
     A value is stored under the hash of its content, once however often it is used. One of more than
@@ -40,8 +36,7 @@ class RedisClientDataStore(BaseClientDataStore):
 
     def __init__(self, app: Pynenc) -> None:
         super().__init__(app)
-        self.connection = connection_to(Settings.from_conf(self.conf))
-        self._scripts = Scripts(self.connection, app.app_id, library())
+        self.connect(app, self.conf)
 
     @cached_property
     def conf(self) -> ConfigClientDataStoreRedis:
@@ -49,11 +44,6 @@ class RedisClientDataStore(BaseClientDataStore):
         return ConfigClientDataStoreRedis(
             config_values=self.app.config_values, config_filepath=self.app.config_filepath
         )
-
-    @property
-    def client(self) -> Redis | RedisCluster:
-        """The redis-py client of this process; made at first use, replies are bytes."""
-        return self.connection.client
 
     def _store(self, key: str, value: str) -> None:
         """Store a value under its reference key; one call per MiB, one if it is there already."""
@@ -63,11 +53,11 @@ class RedisClientDataStore(BaseClientDataStore):
             if len(compressed) < len(data):
                 data, encoding = compressed, _ZLIB
         chunks = [data[at : at + _CHUNK_BYTES] for at in range(0, len(data), _CHUNK_BYTES)] or [b""]
-        if len(chunks) > 1 and self._scripts.data_renew(reference=key).tag == "STORED":
+        if len(chunks) > 1 and self.scripts.data_renew(reference=key).tag == "STORED":
             return
         for number, chunk in enumerate(chunks[1:], start=1):
-            self._scripts.data_store_chunk(reference=key, part=_part(encoding, number), data=chunk)
-        self._scripts.data_store(reference=key, data=pack(encoding, len(chunks), chunks[0]))
+            self.scripts.data_store_chunk(reference=key, part=_part(encoding, number), data=chunk)
+        self.scripts.data_store(reference=key, data=pack(encoding, len(chunks), chunks[0]))
 
     def _retrieve(self, key: str) -> str:
         """Return the value of a reference key; one call per MiB.
@@ -83,14 +73,14 @@ class RedisClientDataStore(BaseClientDataStore):
         return to_text(zlib.decompress(data) if encoding == _ZLIB else data)
 
     def _field(self, key: str, field: bytes) -> bytes:
-        reply = self._scripts.data_retrieve(field=field)
+        reply = self.scripts.data_retrieve(field=field)
         if reply.tag == "NONE":
             raise KeyError(f"no client data is stored for {key}")
         data: bytes = reply.values[0]
         return data
 
     def _purge(self) -> None:
-        self._scripts.data_purge()
+        self.scripts.data_purge()
 
 
 def _part(encoding: bytes, number: int) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Of a second.
+MICROSECONDS = 1_000_000
 
 
 def to_microseconds(time: datetime) -> int:
@@ -116,6 +118,14 @@ def to_history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
     )
     history._timestamp = from_microseconds(int(time or 0))  # noqa: SLF001 - pynenc gives no other way
     return history
+
+
+def status_record(status: bytes, owner: bytes, time_us: bytes) -> InvocationStatusRecord:
+    """Return the status that was kept; `owner` is packed."""
+    [runner_id] = unpack_text(owner)
+    return InvocationStatusRecord(
+        InvocationStatus(status.decode()), runner_id, from_microseconds(int(time_us))
+    )
 
 
 def packed_contexts(contexts: Iterable[RunnerContext]) -> bytes:

@@ -7,6 +7,7 @@ size are iterators that fetch a page at a time.
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from pynenc.workflow.workflow_identity import WorkflowIdentity
 
 from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack, unpack_text
+from pynenc_redis_lua.component import PAGE, RedisComponent, paged, scanned
 from pynenc_redis_lua.conf import ConfigStateBackendRedis
 from pynenc_redis_lua.records import (
     call_arguments,
@@ -45,14 +47,12 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
     from pynenc.models.call_dto import CallDTO
     from pynenc.models.invocation_dto import InvocationDTO
-    from redis import Redis
-    from redis.cluster import RedisCluster
 
-# Entries of one page of an iterator that lets nobody choose.
-_PAGE = 1_000
+# How often a process sends its contexts again: retention forgets those that nobody sends.
+RESEND_CONTEXTS_SECONDS = 3600
 
 
-class RedisStateBackend(BaseStateBackend[Params, Result]):
+class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
     """State backend on Redis or Valkey.
 
     Args:
@@ -67,11 +67,10 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
 
     def __init__(self, app: Pynenc) -> None:
         super().__init__(app)
-        settings = Settings.from_conf(self.conf)
-        self.connection = connection_to(settings)
-        self._scripts = Scripts(self.connection, app.app_id, library())
+        self.connect(app, self.conf)
         self._deferring = threading.local()
-        RedisStateBackend._latest = settings
+        self._contexts_sent: dict[str, float] = {}
+        RedisStateBackend._latest = self.connection.settings
 
     @cached_property
     def conf(self) -> ConfigStateBackendRedis:
@@ -80,15 +79,11 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             config_values=self.app.config_values, config_filepath=self.app.config_filepath
         )
 
-    @property
-    def client(self) -> Redis | RedisCluster:
-        """The redis-py client of this process; made at first use, replies are bytes."""
-        return self.connection.client
-
     def purge(self) -> None:
         """Remove all data of the app, at once. The app stays listed for discovery."""
-        self._scripts.state_purge()
+        self.scripts.state_purge()
         self._runner_context_cache.clear()
+        self._contexts_sent.clear()
 
     # Invocations
 
@@ -155,11 +150,11 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             for dto, call, history in rows
         )
         for batch in batches(items):
-            self._scripts.state_upsert_invocations(contexts=contexts, items=batch)
+            self.scripts.state_upsert_invocations(contexts=contexts, items=batch)
 
     def _get_invocation(self, invocation_id: InvocationId) -> tuple[InvocationDTO, CallDTO] | None:
         """Return an invocation and its call, or None if it is not stored."""
-        reply = self._scripts.state_get_invocation(invocation_id=invocation_id)
+        reply = self.scripts.state_get_invocation(invocation_id=invocation_id)
         if reply.tag == "NONE":
             return None
         return to_dtos(invocation_id, *reply.values)
@@ -202,16 +197,15 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         Whatever is in the index all the time is yielded exactly once, whatever is added or removed
         meanwhile.
         """
-        after = b""
-        while True:
-            page: list[bytes] = self._scripts.state_related_page(
-                prefix=pack(*prefix), after=after, count=_PAGE
+
+        def page_behind(after: bytes) -> list[bytes]:
+            members: list[bytes] = self.scripts.state_related_page(
+                prefix=pack(*prefix), after=after, count=PAGE
             ).values[0]
-            for member in page:
-                yield [field or "" for field in unpack_text(member)]
-            if len(page) < _PAGE:
-                return
-            after = page[-1]
+            return members
+
+        for member in paged(page_behind):
+            yield [field or "" for field in unpack_text(member)]
 
     # History
 
@@ -263,12 +257,12 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             for invocation_id, history in records
         )
         for batch in batches(items):
-            self._scripts.state_add_histories(contexts=packed_contexts(contexts), items=batch)
+            self.scripts.state_add_histories(contexts=packed_contexts(contexts), items=batch)
         self.remember_contexts(contexts)
 
     def _get_history(self, invocation_id: InvocationId) -> list[InvocationHistory]:
         """Return the records of an invocation, ordered by time."""
-        packed: bytes = self._scripts.state_get_history(invocation_id=invocation_id).values[0]
+        packed: bytes = self.scripts.state_get_history(invocation_id=invocation_id).values[0]
         records = [to_history(invocation_id, record) for record in unpack(packed) if record]
         return sorted(records, key=lambda record: record.timestamp)
 
@@ -282,7 +276,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         """
         after, member, end = *_range_start(start_time), _clamped(end_time)
         while True:
-            reply = self._scripts.state_history_page(
+            reply = self.scripts.state_history_page(
                 after_us=after, after_member=member, end_us=end, count=batch_size
             )
             if not reply.values:
@@ -303,7 +297,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         after, member, end = *_range_start(start_time), _clamped(end_time)
         start = after
         while True:
-            reply = self._scripts.state_invocations_page(
+            reply = self.scripts.state_invocations_page(
                 start_us=start, after_us=after, after_member=member, end_us=end, count=batch_size
             )
             if not reply.values:
@@ -316,7 +310,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
     # Results and exceptions
 
     def _set_result(self, invocation_id: InvocationId, serialized_result: str) -> None:
-        self._scripts.state_set_result(
+        self.scripts.state_set_result(
             invocation_id=invocation_id, serialized=to_bytes(serialized_result)
         )
 
@@ -326,13 +320,13 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         Raises:
             KeyError: If none is stored.
         """
-        reply = self._scripts.state_get_result(invocation_id=invocation_id)
+        reply = self.scripts.state_get_result(invocation_id=invocation_id)
         if reply.tag == "NONE":
             raise KeyError(f"no result is stored for invocation {invocation_id}")
         return to_text(reply.values[0])
 
     def _set_exception(self, invocation_id: InvocationId, serialized_exception: str) -> None:
-        self._scripts.state_set_exception(
+        self.scripts.state_set_exception(
             invocation_id=invocation_id, serialized=to_bytes(serialized_exception)
         )
 
@@ -342,7 +336,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         Raises:
             KeyError: If none is stored.
         """
-        reply = self._scripts.state_get_exception(invocation_id=invocation_id)
+        reply = self.scripts.state_get_exception(invocation_id=invocation_id)
         if reply.tag == "NONE":
             raise KeyError(f"no exception is stored for invocation {invocation_id}")
         return to_text(reply.values[0])
@@ -351,7 +345,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
 
     def set_workflow_data(self, workflow_identity: WorkflowIdentity, key: str, value: Any) -> None:
         """Store a value under a key of a workflow; the last write wins."""
-        self._scripts.state_set_workflow_data(
+        self.scripts.state_set_workflow_data(
             field=pack(workflow_identity.workflow_id, key), serialized=self._serialize(value)
         )
 
@@ -359,9 +353,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         self, workflow_identity: WorkflowIdentity, key: str, default: Any = None
     ) -> Any:
         """Return what is stored under a key of a workflow, None included, or else `default`."""
-        reply = self._scripts.state_get_workflow_data(
-            field=pack(workflow_identity.workflow_id, key)
-        )
+        reply = self.scripts.state_get_workflow_data(field=pack(workflow_identity.workflow_id, key))
         return default if reply.tag == "NONE" else self._deserialize(reply.values[0])
 
     def set_workflow_deterministic_value(
@@ -371,7 +363,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
 
         The first write wins: racing workers and later replays all go on with its value.
         """
-        reply = self._scripts.state_set_workflow_value(
+        reply = self.scripts.state_set_workflow_value(
             field=pack(workflow_identity.workflow_id, key), serialized=self._serialize(value)
         )
         return self._deserialize(reply.values[0])
@@ -380,7 +372,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         self, workflow_identity: WorkflowIdentity, key: str
     ) -> Any:
         """Return the value that the first writer stored, or None."""
-        reply = self._scripts.state_get_workflow_value(
+        reply = self.scripts.state_get_workflow_value(
             field=pack(workflow_identity.workflow_id, key)
         )
         return None if reply.tag == "NONE" else self._deserialize(reply.values[0])
@@ -401,21 +393,20 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
             workflow_identity.workflow_id,
             workflow_identity.parent_workflow_id,
         )
-        self._scripts.state_relate(items=[(member,)])
+        self.scripts.state_relate(items=[(member,)])
 
     def get_all_workflow_types(self) -> Iterator[TaskId]:
         """Iterate over the types that have runs."""
-        after = b""
-        while True:
-            page: list[bytes] = self._scripts.state_workflow_types_page(
-                after=after, count=_PAGE
+
+        def page_behind(after: bytes) -> list[bytes]:
+            types: list[bytes] = self.scripts.state_workflow_types_page(
+                after=after, count=PAGE
             ).values[0]
-            for packed in page:
-                module, func_name = unpack_text(packed)
-                yield TaskId(module or "", func_name or "")
-            if len(page) < _PAGE:
-                return
-            after = page[-1]
+            return types
+
+        for packed in paged(page_behind):
+            module, func_name = unpack_text(packed)
+            yield TaskId(module or "", func_name or "")
 
     def get_all_workflow_runs(self) -> Iterator[WorkflowIdentity]:
         """Iterate over the runs of all workflows."""
@@ -437,7 +428,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         self, parent_workflow_id: InvocationId, sub_invocation_id: InvocationId
     ) -> None:
         """List an invocation as running inside a workflow; once more changes nothing."""
-        self._scripts.state_relate(items=[(pack("sub", parent_workflow_id, sub_invocation_id),)])
+        self.scripts.state_relate(items=[(pack("sub", parent_workflow_id, sub_invocation_id),)])
 
     def get_workflow_sub_invocations(self, workflow_id: InvocationId) -> Iterator[InvocationId]:
         """Iterate over the invocations that run inside a workflow, in the order of their ids."""
@@ -456,22 +447,31 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         self._store_contexts([runner_context])
 
     def _store_contexts(self, contexts: Iterable[RunnerContext]) -> None:
-        self._scripts.state_store_runner_contexts(
+        self.scripts.state_store_runner_contexts(
             items=[(context.runner_id, to_bytes(context.to_json())) for context in contexts]
         )
 
     def new_contexts(self, runner_context: RunnerContext | None) -> list[RunnerContext]:
-        """Return the context and those above it that this process has not stored yet."""
+        """Return the context and those above it that this process has to send (again)."""
         found = []
+        sent_since = time.monotonic() - RESEND_CONTEXTS_SECONDS
         while runner_context is not None:
-            if runner_context.runner_id not in self._runner_context_cache:
+            if self._contexts_sent.get(runner_context.runner_id, 0.0) < sent_since:
                 found.append(runner_context)
             runner_context = runner_context.parent_ctx
         return found
 
-    def remember_contexts(self, contexts: Iterable[RunnerContext]) -> None:
-        """Note contexts as stored: only after the commit that stored them."""
-        self._runner_context_cache.update((context.runner_id, context) for context in contexts)
+    def remember_contexts(self, contexts: Sequence[RunnerContext]) -> None:
+        """Note contexts as sent: only after the commit that stored them."""
+        if not contexts:
+            return
+        now = time.monotonic()
+        for runner_id, sent in list(self._contexts_sent.items()):
+            if sent < now - RESEND_CONTEXTS_SECONDS:
+                self._contexts_sent.pop(runner_id, None)
+        for context in contexts:
+            self._contexts_sent[context.runner_id] = now
+            self._runner_context_cache[context.runner_id] = context
 
     def _get_runner_context(self, runner_id: str) -> RunnerContext | None:
         """Return the context of a runner, or None if it is not stored."""
@@ -482,30 +482,30 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         return [
             RunnerContext.from_json(to_text(context))
             for batch in batches([(runner_id,) for runner_id in runner_ids])
-            for context in self._scripts.state_get_runner_contexts(items=batch).values[0]
+            for context in self.scripts.state_get_runner_contexts(items=batch).values[0]
         ]
 
     def get_matching_runner_contexts(self, partial_id: str) -> Iterator[RunnerContext]:
         """Iterate over the contexts of the runners whose id contains a text, taken literally."""
-        cursor = "0"
+
+        def page_at(cursor: str) -> tuple[bytes, list[list[bytes]]]:
+            page, pairs = self.scripts.state_match_runner_contexts(
+                cursor=cursor, part=partial_id, count=PAGE
+            ).values
+            return page, pairs
+
         seen: set[bytes] = set()
-        while True:
-            reply = self._scripts.state_match_runner_contexts(
-                cursor=cursor, part=partial_id, count=_PAGE
-            )
-            for runner_id, context in reply.values[1]:
+        for pairs in scanned(page_at):
+            for runner_id, context in pairs:
                 if runner_id not in seen:
                     seen.add(runner_id)
                     yield RunnerContext.from_json(to_text(context))
-            cursor = reply.values[0].decode()
-            if cursor == "0":
-                return
 
     # Discovery
 
     def store_app_info(self, app_info: AppInfo) -> None:
         """List the app, so that a monitor finds it."""
-        self._scripts.app_store_info(app_id=app_info.app_id, info=to_bytes(app_info.to_json()))
+        self.scripts.app_store_info(app_id=app_info.app_id, info=to_bytes(app_info.to_json()))
 
     def get_app_info(self) -> AppInfo:
         """Return what is listed of this app.
@@ -513,7 +513,7 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         Raises:
             ValueError: If it is not listed.
         """
-        reply = self._scripts.app_get_info(app_id=self.app.app_id)
+        reply = self.scripts.app_get_info(app_id=self.app.app_id)
         if reply.tag == "NONE":
             raise ValueError(f"no app {self.app.app_id!r} on {self.connection.settings.address}")
         return AppInfo.from_json(to_text(reply.values[0]))
@@ -527,15 +527,16 @@ class RedisStateBackend(BaseStateBackend[Params, Result]):
         """
         settings = RedisStateBackend._latest or Settings.from_conf(ConfigStateBackendRedis())
         scripts = Scripts(connection_to(settings), "discovery", library())
-        infos: dict[str, AppInfo] = {}
-        cursor = "0"
-        while True:
-            page, fields = scripts.app_infos_page(cursor=cursor, count=_PAGE).values
-            for app_id, info in zip(fields[::2], fields[1::2], strict=True):
-                infos[to_text(app_id)] = AppInfo.from_json(to_text(info))
-            cursor = page.decode()
-            if cursor == "0":
-                return infos
+
+        def page_at(cursor: str) -> tuple[bytes, list[bytes]]:
+            page, fields = scripts.app_infos_page(cursor=cursor, count=PAGE).values
+            return page, fields
+
+        return {
+            to_text(app_id): AppInfo.from_json(to_text(info))
+            for fields in scanned(page_at)
+            for app_id, info in zip(fields[::2], fields[1::2], strict=True)
+        }
 
     @staticmethod
     def get_all_app_infos() -> dict[str, AppInfo]:

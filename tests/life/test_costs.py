@@ -72,7 +72,7 @@ class TestEachStep:
         invocation = started(app, ONE, life_tasks.noop)
         sent.take()
         app.orchestrator.set_invocation_retry(invocation, RetryError(), ONE)
-        assert sent.take() == ["orchestrator/retry"]
+        assert sent.take() == ["orchestrator/requeue"]
 
     def test_of_unique_registration_is_one_commit(self, app: Pynenc, sent: Sent) -> None:
         bind(app, life_tasks.once)("a", "b")

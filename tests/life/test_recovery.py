@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from pynenc.invocation.status import InvocationStatus
 
 from life import life_tasks
 from life.tools import (
+    as_runner,
     bind,
     claim,
     client_of,
@@ -21,6 +23,7 @@ from life.tools import (
     started,
     watch,
 )
+from pynenc_redis_lua.state_backend import RESEND_CONTEXTS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +126,22 @@ class TestSweep:
         client_of(app).zincrby(heartbeats, -2_000_000, DEAD.runner_id)
         assert orchestrator(app).recover_invocations(NEXT) == [lost.invocation_id]
 
+    def test_takes_nobody_for_dead_after_an_outage(self, make_app: Callable[..., Pynenc]) -> None:
+        app = make_app(max_pending_seconds=60.0, runner_considered_dead_after_minutes=1.0)
+        app.orchestrator.register_runner_heartbeats([DEAD.runner_id, ALIVE.runner_id])
+        lost = started(app, DEAD, life_tasks.noop)
+        own = started(app, ALIVE, life_tasks.noop)
+        heartbeats = key_of(app, "heartbeats")
+        for each in (DEAD, ALIVE):
+            client_of(app).zincrby(heartbeats, -61_000_000, each.runner_id)
+        app.orchestrator.register_runner_heartbeats([ALIVE.runner_id])
+        assert list(app.orchestrator.get_running_invocations_for_recovery()) == []
+        assert orchestrator(app).recover_invocations(ALIVE) == []
+        # It had the dead limit to be heard of again.
+        client_of(app).decrby(key_of(app, "heartbeats_since"), 61_000_000)
+        assert orchestrator(app).recover_invocations(ALIVE) == [lost.invocation_id]
+        assert own.status == S.RUNNING
+
     def test_keeps_the_count_of_retries(self, app: Pynenc) -> None:
         retried = started(app, DEAD, life_tasks.flaky, 1)
         app.orchestrator.set_invocation_retry(retried, RetryError(), DEAD)
@@ -157,7 +176,7 @@ class TestSweep:
         }
         for queue in ("default", "elsewhere"):
             claim(app, DEAD, queues=[queue])
-        monkeypatch.setattr("pynenc_redis_lua.orchestrator._SWEEP_SECONDS", 0.0)
+        monkeypatch.setattr("pynenc_redis_lua.orchestrator.recovery._ROUND_SECONDS", 0.0)
         rounds = [orchestrator(app).recover_invocations(ALIVE) for _ in range(3)]
         assert [len(found) for found in rounds] == [1, 1, 0]
         assert {id_ for found in rounds for id_ in found} == ids
@@ -233,12 +252,40 @@ class TestRetention:
             bind(app, life_tasks.noop)()
             claim(app, each)[0].run(each)
             client_of(app).zadd(key_of(app, "heartbeats"), {each.runner_id: 1})
+            client_of(app).zadd(key_of(app, "context_times"), {each.runner_id: 1})
         app.orchestrator.register_runner_heartbeats([ALIVE.runner_id])
         orchestrator(app).auto_purge()
         kept = {
             name: client_of(app).hlen(key_of(app, name)) for name in ("runners", "runner_contexts")
         }
         assert max(kept.values()) <= 2, kept
+
+    def test_forgets_clients_that_only_submitted(self, make_app: Callable[..., Pynenc]) -> None:
+        app = make_app(auto_final_invocation_purge_hours=0.0)
+        times = key_of(app, "context_times")
+        for number in range(20):
+            with as_runner(app, runner(f"client-{number}")):
+                bind(app, life_tasks.noop)()
+        assert client_of(app).zcard(times) == 20
+        client_of(app).zadd(times, {f"client-{number}": 1 for number in range(19)})
+        orchestrator(app).auto_purge()
+        assert client_of(app).hkeys(key_of(app, "runner_contexts")) == [b"client-19"]
+
+    def test_keeps_the_context_of_a_client_that_goes_on(
+        self, make_app: Callable[..., Pynenc], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app = make_app(auto_final_invocation_purge_hours=0.0)
+        times = key_of(app, "context_times")
+        with as_runner(app, ALIVE):
+            bind(app, life_tasks.noop)()
+            client_of(app).zadd(times, {ALIVE.runner_id: 1})
+            bind(app, life_tasks.noop)()
+            assert client_of(app).zscore(times, ALIVE.runner_id) == 1
+            later = time.monotonic() + RESEND_CONTEXTS_SECONDS + 1
+            monkeypatch.setattr("pynenc_redis_lua.state_backend.time.monotonic", lambda: later)
+            bind(app, life_tasks.noop)()
+        orchestrator(app).auto_purge()
+        assert client_of(app).hkeys(key_of(app, "runner_contexts")) == [ALIVE.runner_id.encode()]
 
     def test_leaves_what_is_not_final(self, make_app: Callable[..., Pynenc]) -> None:
         app = make_app(auto_final_invocation_purge_hours=0.0)

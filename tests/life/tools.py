@@ -15,9 +15,9 @@ from pynenc.trigger.trigger_builder import TriggerBuilder
 
 import servers
 from life import life_tasks
-from pynenc_redis_lua.claim import Claim
 from pynenc_redis_lua.keys import app_tag, key_table
 from pynenc_redis_lua.orchestrator import RedisOrchestrator
+from pynenc_redis_lua.orchestrator.claiming import Claim
 from pynenc_redis_lua.scripts.library import library
 
 if TYPE_CHECKING:
@@ -97,6 +97,16 @@ def claim(
     orch = orchestrator(app)
     assert orch._state is not None
     return list(Claim(orch, orch._state, who, lambda: queues, lambda _: None).invocations(count))
+
+
+@contextmanager
+def as_runner(app: Pynenc, runner_ctx: RunnerContext) -> Iterator[None]:
+    """Do what follows as that runner."""
+    context.set_runner_context(app.app_id, runner_ctx)
+    try:
+        yield
+    finally:
+        context.clear_runner_context(app.app_id)
 
 
 def started(app: Pynenc, who: RunnerContext, task: Task, *arguments: Any) -> DistributedInvocation:

@@ -126,14 +126,20 @@ def key(app_id: str) -> Callable[[str], bytes]:
 
 @pytest.fixture
 def snapshot(raw: Redis, app_id: str, key: Callable[[str], bytes]) -> Callable[[], dict[str, Any]]:
-    """Reads everything that is stored of the app, by the part of the key after the app."""
+    """Reads everything that is stored of the app, by the part of the key after the app.
+
+    But not when contexts were sent: every call that brings them renews that.
+    """
 
     def take() -> dict[str, Any]:
         names = keys_of(raw, app_id)
         found = contents(raw, [*names, key("apps")])
         listed = found.pop()
         parts = (to_text(name.partition(b"}:")[2]) for name in names)
-        return dict(zip(parts, found, strict=True)) | ({"apps": listed} if listed else {})
+        stored = dict(zip(parts, found, strict=True)) | ({"apps": listed} if listed else {})
+        if isinstance(times := stored.get("context_times"), list):
+            stored["context_times"] = sorted(runner for runner, _ in times)
+        return stored
 
     return take
 
@@ -148,9 +154,14 @@ def scripts(caller: Caller, app_id: str, raw: Redis) -> Iterator[Scripts]:
 
 
 @pytest.fixture
-def life(scripts: Scripts, snapshot: Callable[[], dict[str, Any]]) -> Life:
+def life(
+    scripts: Scripts,
+    snapshot: Callable[[], dict[str, Any]],
+    raw: Redis,
+    key: Callable[[str], bytes],
+) -> Life:
     """The scripts as steps of an invocation's life."""
-    return Life(scripts, snapshot)
+    return Life(scripts, snapshot, raw, key)
 
 
 @pytest.fixture

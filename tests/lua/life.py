@@ -13,6 +13,8 @@ from pynenc_redis_lua.codec import pack, to_bytes, unpack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from redis import Redis
+
     from pynenc_redis_lua.scripts.api import Scripts
     from pynenc_redis_lua.scripts.runner import Reply
 
@@ -32,9 +34,17 @@ class Claimed(NamedTuple):
 class Life:
     """Calls the scripts of an app with what a test does not care about filled in."""
 
-    def __init__(self, scripts: Scripts, snapshot: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        scripts: Scripts,
+        snapshot: Callable[[], dict[str, Any]],
+        raw: Redis,
+        key: Callable[[str], bytes],
+    ) -> None:
         self.scripts = scripts
         self.snapshot = snapshot
+        self.raw = raw
+        self.key = key
         # Whether a test has set up statuses without history or queue: see `model.check`.
         self.by_hand = False
         # A test with hundreds of steps checks in the end alone.
@@ -145,16 +155,32 @@ class Life:
         queue: str = QUEUE,
         priority: bytes = NORMAL,
         runner: str = "runner",
+        consumer: str = "sender",
         op: str | None = None,
     ) -> Reply:
         """Retry or reroute."""
         return self.call(
-            f"orchestrator/{how}",
+            "orchestrator/requeue",
+            status=how,
+            consumer=consumer,
             queue_name=queue,
             priority=priority,
             invocation_id=id_,
             **self.by(runner, op),
         )
+
+    def beat(self, *runners: str, ago_us: int = 0, outage_us: int = YEAR) -> None:
+        """Send the heartbeats of some time ago."""
+        self.call(
+            "orchestrator/heartbeat",
+            eligible="1",
+            queues=b"",
+            keeps_queues=0,
+            outage_us=outage_us,
+            items=[(runner,) for runner in runners],
+        )
+        for runner in runners:
+            self.raw.zincrby(self.key("heartbeats"), -ago_us, runner)
 
     def wait(self, waiting: str, *awaited: str) -> Reply:
         items = [(id_,) for id_ in awaited]

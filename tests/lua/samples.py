@@ -93,8 +93,10 @@ def _start(invocation_id: str) -> Call:
     return _commit(invocation_id, "running", "", b"")
 
 
-def _send_back(invocation_id: str) -> dict[str, Any]:
+def _send_back(invocation_id: str, status: str) -> dict[str, Any]:
     return {
+        "status": status,
+        "consumer": f"sender of {invocation_id}",
         "queue_name": invocation_id,
         "priority": PRIORITY,
         "invocation_id": invocation_id,
@@ -152,6 +154,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "state/store_runner_contexts": {"items": [("runner", b"{}")]},
     "state/get_runner_contexts": {"items": [("runner",)]},
     "state/match_runner_contexts": {"cursor": "0", "part": "run", "count": 10},
+    "state/expire_contexts": {"age_us": ANY_AGE, "count": 10},
     "state/purge": {},
     "data/store_chunk": {"reference": REFERENCE, "part": "p1", "data": b"chunk"},
     "data/store": {"reference": REFERENCE, "data": pack("p", 2, b"chunk")},
@@ -192,8 +195,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "orchestrator/commit_status": _commit("committed", "success", "result", b"result")[1],
     "orchestrator/get_status": {"invocation_id": "submitted"},
     "orchestrator/statuses_of": {"items": [("unknown",), ("submitted",)]},
-    "orchestrator/retry": _send_back("retried"),
-    "orchestrator/reroute": _send_back("rerouted"),
+    "orchestrator/requeue": _send_back("retried", "retry"),
     "orchestrator/count_retry": {"invocation_id": "counted", "op": "count"},
     "orchestrator/index_arguments": {
         "invocation_id": "indexed",
@@ -209,7 +211,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "items": [("registered",), ("running",)],
     },
     "orchestrator/count": {"task": "", "items": [("registered",), ("running",)]},
-    "orchestrator/task_page": {"prefix": pack("module.function"), "after": b"", "count": 10},
+    "orchestrator/task_page": {
+        "task": "module.function",
+        "after": b"",
+        "count": 10,
+        "items": [("registered",)],
+    },
     "orchestrator/matching_page": {
         "prefix": pack("argument", "module.function", "x", "digest"),
         "others": pack(pack("argument", "module.function", "y", "other")),
@@ -221,6 +228,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "eligible": "1",
         "queues": pack("queue"),
         "keeps_queues": 0,
+        "outage_us": 0,
         "items": [("runner",)],
     },
     "orchestrator/active_runners": {"within_us": ANY_AGE},
@@ -283,14 +291,25 @@ BEFORE: dict[str, list[Call]] = {
     "orchestrator/claim": [_submit("claimed")],
     "orchestrator/set_status": [_submit("set"), _claim("set")],
     "orchestrator/commit_status": [_submit("committed"), _claim("committed"), _start("committed")],
-    "orchestrator/retry": [_submit("retried"), _claim("retried"), _start("retried")],
-    "orchestrator/reroute": [_submit("rerouted"), _claim("rerouted")],
+    "orchestrator/requeue": [_submit("retried"), _claim("retried"), _start("retried")],
     "orchestrator/count_retry": [_submit("counted")],
     "orchestrator/index_arguments": [_submit("indexed")],
     "orchestrator/wait": [_submit("waiting"), _submit("awaited")],
     "orchestrator/release": [
         _submit("released"),
         ("orchestrator/wait", {"waiting_id": "waiter", "items": [("released",)]}),
+    ],
+    "orchestrator/heartbeat": [
+        (
+            "orchestrator/heartbeat",
+            {
+                "eligible": "1",
+                "queues": b"",
+                "keeps_queues": 0,
+                "outage_us": ANY_AGE,
+                "items": [("before the outage",)],
+            },
+        )
     ],
     "orchestrator/recover": [_submit("recovered"), _claim("recovered")],
     "orchestrator/service_end": [

@@ -339,7 +339,7 @@ def test_one_that_ends_when_held_back_releases_who_waits_for_it(life: Life) -> N
 def test_rerouted_one_does_not_end_when_it_is_held_back(life: Life) -> None:
     """pynenc does not let it: only what is registered may end so."""
     life.pending("a", slot="s", reroutes="")
-    life.send_back("reroute", "a")
+    life.send_back("rerouted", "a")
     life.running("holder", slot="s", queue="other")
     assert life.claim() == ([], [], 1, 0)
     assert life.status("a") == ("rerouted", None)

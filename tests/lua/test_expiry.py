@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     type Place = Callable[[dict[str, Record]], None]
 
 # What is of the app and not of an invocation.
-STAYING = {"schema", "runner_contexts", "queue_sequence", "heartbeats", "runners", "replies"}
+STAYING = {
+    "schema",
+    "runner_contexts",
+    "context_times",
+    "queue_sequence",
+    "heartbeats",
+    "runners",
+    "replies",
+}
 
 
 def left(life: Life) -> dict[str, Any]:
@@ -180,7 +188,7 @@ def test_long_history_goes_wholly(life: Life) -> None:
     life.submit("a")
     for _ in range(30):
         life.claim()
-        life.send_back("reroute", "a")
+        life.send_back("rerouted", "a")
     life.claim()
     life.commit("a", "running")
     life.finish("a")
@@ -279,6 +287,26 @@ def test_workflow_of_thousands_of_steps_goes_wholly(life: Life) -> None:
     for number in range(5):
         life.scripts.state_set_workflow_data(field=pack("root", f"{number}"), serialized=b"d")
     life.finish("root")
+    steps = 0
+    while life.expire():
+        steps += 1
+    # Each removes 500 of them at the most.
+    assert steps == 6
+    assert left(life) == {}
+
+
+def test_data_of_a_workflow_goes_with_its_last_invocation(life: Life) -> None:
+    """Not with its root: what still runs may ask for it."""
+    record = invocation(workflow=("root", "module", "flow"))
+    life.running("root", record=record)
+    life.running("step", record=record)
+    life.scripts.state_set_workflow_data(field=pack("root", "key"), serialized=b"d")
+    life.scripts.state_set_workflow_value(field=pack("root", "key"), serialized=b"v")
+    life.finish("root")
+    life.expire()
+    assert life.scripts.state_get_workflow_data(field=pack("root", "key")).tag == "FOUND"
+    assert life.scripts.state_get_workflow_value(field=pack("root", "key")).tag == "FOUND"
+    life.finish("step")
     life.expire()
     assert left(life) == {}
 

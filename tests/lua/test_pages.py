@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lua.life import SECOND
-from lua.model import LONG_AGO, STATUSES, Record, place
+from lua.model import LONG_AGO, STATUSES, TASK, Record, place
 from lua.samples import HOSTILE
 from pynenc_redis_lua.codec import pack, to_bytes, to_text
 from pynenc_redis_lua.errors import WrongTypeError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from lua.life import Life
     from pynenc_redis_lua.scripts.api import Scripts
 
     type Key = Callable[[str], bytes]
@@ -170,33 +171,56 @@ def test_list_of_all_of_another_type_is_refused(
 # task_page
 
 
-def task_pages(scripts: Scripts, prefix: bytes, size: int) -> list[str]:
+def task_pages(
+    scripts: Scripts,
+    task: str,
+    statuses: Sequence[str],
+    size: int,
+    between: Callable[[], None] = lambda: None,
+) -> list[str]:
     found: list[bytes] = []
     while True:
-        members = scripts.orchestrator_task_page(
-            prefix=prefix, after=found[-1] if found else b"", count=size
+        entries = scripts.orchestrator_task_page(
+            task=task,
+            after=found[-1] if found else b"",
+            count=size,
+            items=[(status,) for status in statuses],
         ).values[0]
-        found += members
-        if len(members) < size:
-            break
-    # An id stands behind two fields and 16 digits; those of the crowd begin in the same way.
-    return [member[member.index(b"inv-") :].decode() for member in found]
+        found += entries
+        if len(entries) < size:
+            return [entry[16:].decode() for entry in found]
+        between()
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-@pytest.mark.parametrize("status", ["", "running"])
+@pytest.mark.parametrize("statuses", [(), ("running",), ("running", "success", "running")])
 @pytest.mark.parametrize("task", TASKS)
-def test_pages_of_a_task_hold_each_once(
-    crowded: Scripts, task: str, status: str, size: int
+def test_pages_of_a_task_hold_each_once_the_oldest_first(
+    crowded: Scripts, task: str, statuses: tuple[str, ...], size: int
 ) -> None:
-    prefix = pack(task, status) if status else pack(task)
-    expected = [
-        to_bytes(id_) and (record.status, record.registered_us, id_)
+    expected = sorted(
+        (record.registered_us, id_)
         for id_, record in CROWD.items()
-        if record.task == task and status in {"", record.status}
-    ]
-    by_length = sorted(expected, key=lambda item: (pack(item[0]), *item[1:]))
-    assert task_pages(crowded, prefix, size) == [id_ for _, _, id_ in by_length]
+        if record.task == task and (not statuses or record.status in statuses)
+    )
+    assert task_pages(crowded, task, statuses, size) == [id_ for _, id_ in expected]
+
+
+def test_what_changes_between_two_pages_is_neither_missed_nor_repeated(life: Life) -> None:
+    ids = [f"inv-{number}" for number in range(20)]
+    life.submit(*ids)
+    turn = iter(ids * 10)
+
+    def change() -> None:
+        # Of each that is looked at, the status sorts elsewhere than before.
+        for _ in range(3):
+            id_ = next(turn)
+            if life.status(id_)[0] == "pending":
+                life.send_back("rerouted", id_)
+            else:
+                life.commit(id_, "pending")
+
+    assert task_pages(life.scripts, TASK, (), 2, change) == ids
 
 
 # matching_page

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 IDS = [f"inv-{number}" for number in range(12)]
 RUNNERS = ("one", "two", "three")
 QUEUES = ("queue", "queue-2")
-STAYING = {"schema", "runner_contexts", "queue_sequence", "replies"}
+STAYING = {"schema", "runner_contexts", "context_times", "queue_sequence", "replies"}
 
 
 class Crowd:
@@ -85,7 +85,7 @@ class Crowd:
         self.life.commit(id_, status, runner=self.runner_of(id_), outcome="result")
 
     def send_back(self) -> None:
-        id_, how = self.one(), self.random.choice(["retry", "reroute"])
+        id_, how = self.one(), self.random.choice(["retry", "rerouted"])
         runner = self.runner_of(id_)
         self.life.send_back(how, id_, queue=self.random.choice(QUEUES), runner=runner)
 

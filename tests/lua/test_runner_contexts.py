@@ -48,7 +48,11 @@ def get(scripts: Scripts, *runner_ids: str) -> list[bytes]:
 def test_reads_what_was_stored(scripts: Scripts, snapshot: Snapshot) -> None:
     reply = scripts.state_store_runner_contexts(items=[("r1", b"{1}"), ("r2", b"{2}")])
     assert reply == ("OK", [])
-    assert snapshot() == {"schema": b"1", "runner_contexts": {b"r1": b"{1}", b"r2": b"{2}"}}
+    assert snapshot() == {
+        "schema": b"1",
+        "runner_contexts": {b"r1": b"{1}", b"r2": b"{2}"},
+        "context_times": [b"r1", b"r2"],
+    }
     assert scripts.state_get_runner_contexts(items=[("r1",)]) == ("OK", [[b"{1}"]])
 
 

@@ -28,6 +28,7 @@ def hear_of(
         eligible=eligible,
         queues=queues,
         keeps_queues=keeps,
+        outage_us=60 * SECOND,
         items=[(runner,) for runner in runners],
     )
     assert reply == ("OK", [])
@@ -121,9 +122,8 @@ def expire(life: Life, *, age_us: int = 0, count: int = 100) -> int:
 
 
 def silent_for(life: Life, raw: Redis, key: Key, ages: dict[str, int]) -> None:
-    """Runners heard of some seconds ago, with their contexts."""
+    """Runners heard of some seconds ago."""
     hear_of(life, *ages)
-    life.scripts.state_store_runner_contexts(items=[(runner, b"{}") for runner in ages])
     for runner, age in ages.items():
         raw.zincrby(key("heartbeats"), -age * SECOND, runner)
 
@@ -135,13 +135,11 @@ def known(life: Life) -> set[bytes]:
     return found
 
 
-def test_silent_ones_are_forgotten_with_their_contexts(life: Life, raw: Redis, key: Key) -> None:
+def test_silent_ones_are_forgotten(life: Life, raw: Redis, key: Key) -> None:
     silent_for(life, raw, key, {"old": 100, "new": 20})
-    life.scripts.state_store_runner_contexts(items=[("client", b"{}")])
     assert expire(life, age_us=200 * SECOND) == 0
     assert expire(life, age_us=60 * SECOND) == 1
     assert known(life) == {b"new"}
-    assert life.snapshot()["runner_contexts"].keys() == {b"new", b"client"}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 100])
@@ -161,3 +159,96 @@ def test_forgotten_one_that_comes_back_is_new(life: Life, raw: Redis, key: Key) 
     hear_of(life, "a", keeps=1)
     assert said(life, "a")[0] != b"1234"
     assert said(life, "a")[2] == b""
+
+
+# Outages
+
+
+def silence_known(life: Life) -> bytes | None:
+    since: bytes | None = life.snapshot().get("heartbeats_since")
+    return since
+
+
+def test_first_heartbeat_of_an_app_ends_no_outage(life: Life) -> None:
+    hear_of(life, "a", "b")
+    assert silence_known(life) is None
+
+
+def test_one_runners_silence_is_no_outage(life: Life, raw: Redis, key: Key) -> None:
+    hear_of(life, "a", "b")
+    raw.zincrby(key("heartbeats"), -100 * SECOND, "a")
+    raw.zincrby(key("heartbeats"), -50 * SECOND, "b")
+    hear_of(life, "c")
+    assert silence_known(life) is None
+
+
+def test_heartbeat_after_everybodys_silence_notes_its_time(
+    life: Life, raw: Redis, key: Key
+) -> None:
+    hear_of(life, "a", "b")
+    for runner in ("a", "b"):
+        raw.zincrby(key("heartbeats"), -100 * SECOND, runner)
+    hear_of(life, "b", "a")
+    since = silence_known(life)
+    assert since is not None
+    assert dict(life.snapshot()["heartbeats"])[b"b"] == int(since)
+    hear_of(life, "a")
+    assert silence_known(life) == since
+
+
+# expire_contexts
+
+
+def store(life: Life, raw: Redis, key: Key, ages: dict[str, int]) -> None:
+    """Contexts that were sent some seconds ago."""
+    life.scripts.state_store_runner_contexts(items=[(runner, b"{}") for runner in ages])
+    for runner, age in ages.items():
+        raw.zincrby(key("context_times"), -age * SECOND, runner)
+
+
+def expire_contexts(life: Life, *, age_us: int = 0, count: int = 100) -> int:
+    found: int = life.call("state/expire_contexts", age_us=age_us, count=count).values[0]
+    return found
+
+
+def contexts(life: Life) -> set[bytes]:
+    stored = life.snapshot()
+    found = set(stored.get("runner_contexts", {}))
+    assert found == set(stored.get("context_times", []))
+    return found
+
+
+def test_contexts_that_nobody_sends_any_more_are_forgotten(
+    life: Life, raw: Redis, key: Key
+) -> None:
+    store(life, raw, key, {"old": 100, "new": 20})
+    assert expire_contexts(life, age_us=200 * SECOND) == 0
+    assert expire_contexts(life, age_us=60 * SECOND) == 1
+    assert contexts(life) == {b"new"}
+
+
+def test_context_of_a_runner_that_is_heard_of_stays(life: Life, raw: Redis, key: Key) -> None:
+    store(life, raw, key, {"alive": 100, "silent": 100})
+    hear_of(life, "alive", "silent")
+    raw.zincrby(key("heartbeats"), -90 * SECOND, "silent")
+    assert expire_contexts(life, age_us=60 * SECOND) == 2
+    assert contexts(life) == {b"alive"}
+    # It is not looked at again before it is silent for as long.
+    assert expire_contexts(life, age_us=60 * SECOND) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+def test_oldest_contexts_first_and_no_more_than_asked_for(
+    life: Life, raw: Redis, key: Key, count: int
+) -> None:
+    ages = {"c": 30, "b": 20, "a": 10}
+    store(life, raw, key, ages)
+    assert expire_contexts(life, count=count) == min(count, 3)
+    assert contexts(life) == {runner.encode() for runner in list(ages)[count:]}
+
+
+def test_context_that_is_sent_again_is_new(life: Life, raw: Redis, key: Key) -> None:
+    store(life, raw, key, {"client": 100})
+    life.submit("a", runner="client")
+    assert expire_contexts(life, age_us=60 * SECOND) == 0
+    assert contexts(life) == {b"client"}

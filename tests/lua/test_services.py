@@ -89,11 +89,6 @@ def active(life: Life) -> str | None:
     return id_.decode()
 
 
-def hear_of(life: Life, raw: Redis, key: Key, runner: str, *, ago_us: int) -> None:
-    life.scripts.orchestrator_heartbeat(eligible="1", queues=b"", keeps_queues=0, items=[(runner,)])
-    raw.zincrby(key("heartbeats"), -ago_us, runner)
-
-
 def now(raw: Redis) -> int:
     seconds, microseconds = raw.time()
     return seconds * SECOND + microseconds
@@ -174,10 +169,10 @@ def test_end_of_an_unknown_one_is_recorded_with_no_length(life: Life) -> None:
 # A holder that is dead
 
 
-def test_dead_holder_is_taken_over(life: Life, raw: Redis, key: Key) -> None:
+def test_dead_holder_is_taken_over(life: Life, raw: Redis) -> None:
     time = now(raw)
     start(life, "one", runner="dead", at=time)
-    hear_of(life, raw, key, "dead", ago_us=DEAD + SECOND)
+    life.beat("dead", ago_us=DEAD + SECOND)
     assert start(life, "two", runner="heir", at=time + 1).tag == "STARTED"
     assert active(life) == "two"
     lost = executions(life)["one"]
@@ -187,10 +182,10 @@ def test_dead_holder_is_taken_over(life: Life, raw: Redis, key: Key) -> None:
 
 
 def test_holder_with_a_heartbeat_is_not_taken_over_however_long_it_runs(
-    life: Life, raw: Redis, key: Key
+    life: Life,
 ) -> None:
     start(life, "one", runner="alive", at=1)
-    hear_of(life, raw, key, "alive", ago_us=DEAD - 30 * SECOND)
+    life.beat("alive", ago_us=DEAD - 30 * SECOND)
     assert start(life, "two").tag == "BLOCKED"
 
 
@@ -200,6 +195,17 @@ def test_of_a_holder_without_a_heartbeat_the_start_counts(
 ) -> None:
     start(life, "one", runner="unheard", at=now(raw) - ago_us)
     assert start(life, "two").tag == tag
+
+
+def test_holder_is_not_taken_over_after_an_outage(life: Life, raw: Redis) -> None:
+    """Everybody has been silent: who comes back first does not know who else is alive."""
+    time = now(raw)
+    start(life, "one", runner="cut off", at=time)
+    life.beat("cut off", "first", ago_us=DEAD + SECOND)
+    life.beat("first", outage_us=DEAD)
+    assert start(life, "two", runner="first", at=time + 1).tag == "BLOCKED"
+    raw.decrby(life.key("heartbeats_since"), DEAD + SECOND)
+    assert start(life, "three", runner="first", at=time + 2).tag == "STARTED"
 
 
 def test_end_of_one_that_was_taken_over_leaves_the_heir(life: Life) -> None:

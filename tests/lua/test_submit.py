@@ -43,6 +43,7 @@ def test_stores_registers_records_and_queues_in_one_commit(life: Life) -> None:
         },
         "history_times": [(pack("1", "inv"), time)],
         "runner_contexts": {b"client": b"<client>"},
+        "context_times": [b"client"],
         "statuses": {
             b"inv": pack(
                 *("registered", "client", time, "op", 0, time, TASK, QUEUE, NORMAL),

@@ -122,7 +122,7 @@ def test_running_one_is_awaited_but_not_claimed_first(life: Life) -> None:
     assert blocking(life) == []
 
 
-@pytest.mark.parametrize("how", ["retry", "reroute", "recover"])
+@pytest.mark.parametrize("how", ["retry", "rerouted", "recover"])
 def test_awaited_one_that_goes_back_is_claimed_first_again(life: Life, how: str) -> None:
     life.running("parent")
     life.pending("child")
@@ -212,7 +212,29 @@ def test_thousands_are_released_by_one(life: Life) -> None:
         life.wait(id_, "hub")
     life.scripts.orchestrator_wait(waiting_id="hub", items=[("hub",)])
     life.check()
+    # A step removes 500 of each side, however many there are.
+    [*_, more] = life.finish("hub").values
+    assert more == 1
+    life.check()
+    assert len(life.snapshot()["waits"]) == 2 * 1000
+    assert [life.call("orchestrator/release", invocation_id="hub").tag for _ in range(3)] == [
+        "MORE",
+        "MORE",
+        "OK",
+    ]
+    assert not {"waits", "blocking"} & life.snapshot().keys()
+
+
+def test_edges_that_a_step_left_go_with_the_others(life: Life) -> None:
+    """Whoever should have removed the rest has died."""
+    life.checks_each_step = False
+    many = [f"inv-{number}" for number in range(600)]
+    life.submit(*many)
+    life.running("hub", queue="other")
+    life.wait("hub", *many)
     life.finish("hub")
+    for id_ in many:
+        life.commit(id_, "concurrency_controlled_final")
     life.check()
     assert not {"waits", "blocking"} & life.snapshot().keys()
 

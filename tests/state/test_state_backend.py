@@ -78,13 +78,13 @@ def history(
 def calls(backend: RedisStateBackend, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The scripts that the backend calls; runners that other tests left are not among them."""
     called: list[str] = []
-    run = backend._scripts._run
+    run = backend.scripts._run
 
     def counted(prepared: Any, keys: list[bytes], argv: list[bytes]) -> Any:
         called.append(prepared.name)
         return run(prepared, keys, argv)
 
-    monkeypatch.setattr(backend._scripts, "_run", counted)
+    monkeypatch.setattr(backend.scripts, "_run", counted)
     return called
 
 
@@ -429,7 +429,7 @@ class TestApps:
     def test_the_number_of_keys_does_not_depend_on_the_number_of_invocations(
         self, backend: RedisStateBackend
     ) -> None:
-        tag = backend._scripts._app_tag
+        tag = backend.scripts._app_tag
 
         def keys() -> set[bytes]:
             return {key for key in _scan(backend) if b"{%b}" % tag.encode() in key}

@@ -229,10 +229,12 @@ class Scripts(ScriptRunner):
 
         A final one comes with a result or an exception (`outcome` says which, empty for none). Who
         is not the owner is refused before anything is stored. To start an invocation is refused
-        (TAKEN) while another one runs in the slot of its running concurrency control.
+        (TAKEN) while another one runs in the slot of its running concurrency control. `more` says
+        whether orchestrator/release has to release more of those that wait.
 
-        Replies: OK owner time task | REFUSED status owner time | TAKEN status owner time | UNKNOWN.
-        Cost: O(log N), and who waits for an invocation that becomes final.
+        Replies: OK owner time task more | REFUSED status owner time | TAKEN status owner time |
+        UNKNOWN.
+        Cost: O(log N), and up to 500 who wait for an invocation that becomes final.
         """
         return self.call(
             "orchestrator/commit_status",
@@ -266,10 +268,10 @@ class Scripts(ScriptRunner):
     def orchestrator_expire(self, *, age_us: int, count: int) -> Reply:
         """Remove invocations that have been final for a time, wholly, at most `count` of them.
 
-        Replies with how many were removed.
+        Replies with how many were looked at; one that many others are tied to takes several calls.
 
-        Replies: OK removed.
-        Cost: O(count log N), and what each invocation and workflow left.
+        Replies: OK looked_at.
+        Cost: O(count log N), and the length of each one's history.
         """
         return self.call("orchestrator/expire", age_us=age_us, count=count)
 
@@ -292,11 +294,18 @@ class Scripts(ScriptRunner):
         return self.call("orchestrator/get_status", invocation_id=invocation_id)
 
     def orchestrator_heartbeat(
-        self, *, eligible: str, queues: bytes, keeps_queues: int, items: Sequence[tuple[str]]
+        self,
+        *,
+        eligible: str,
+        queues: bytes,
+        keeps_queues: int,
+        outage_us: int,
+        items: Sequence[tuple[str]],
     ) -> Reply:
         """Note that runners are alive, and what they are.
 
-        `queues` is packed; with `keeps_queues` what a runner said before stands.
+        `queues` is packed; with `keeps_queues` what a runner said before stands. Where nobody was
+        heard of for `outage_us`, there was an outage, and it is noted that it ended.
 
         Items: (runner_id).
         Replies: OK.
@@ -307,6 +316,7 @@ class Scripts(ScriptRunner):
             eligible=eligible,
             queues=queues,
             keeps_queues=keeps_queues,
+            outage_us=outage_us,
             items=items,
         )
 
@@ -422,64 +432,43 @@ class Scripts(ScriptRunner):
         return self.call("orchestrator/register", owner=owner, op=op, items=items)
 
     def orchestrator_release(self, *, invocation_id: str) -> Reply:
-        """Remove what is noted of an invocation's waiting and being waited for.
+        """Remove what is noted of an invocation's waiting and being waited for, up to 500 of each.
 
-        Replies: OK.
-        Cost: O(n log N) for n waiting invocations.
+        Replies with MORE if there may be more.
+
+        Replies: OK | MORE.
+        Cost: O(n log N) for n of them.
         """
         return self.call("orchestrator/release", invocation_id=invocation_id)
 
-    def orchestrator_reroute(
+    def orchestrator_requeue(
         self,
         *,
         queue_name: str,
         priority: bytes,
         invocation_id: str,
+        status: str,
         owner: bytes,
         context_id: str,
         contexts: bytes,
+        consumer: str,
         op: str,
     ) -> Reply:
-        """Send an invocation back to its queue.
+        """Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
 
         Replies: OK owner time task | REFUSED status owner time | UNKNOWN.
         Cost: O(log N).
         """
         return self.call(
-            "orchestrator/reroute",
+            "orchestrator/requeue",
             queue_name=queue_name,
             priority=priority,
             invocation_id=invocation_id,
+            status=status,
             owner=owner,
             context_id=context_id,
             contexts=contexts,
-            op=op,
-        )
-
-    def orchestrator_retry(
-        self,
-        *,
-        queue_name: str,
-        priority: bytes,
-        invocation_id: str,
-        owner: bytes,
-        context_id: str,
-        contexts: bytes,
-        op: str,
-    ) -> Reply:
-        """Send an invocation back to its queue after a retriable exception, and count the retry.
-
-        Replies: OK owner time task | REFUSED status owner time | UNKNOWN.
-        Cost: O(log N).
-        """
-        return self.call(
-            "orchestrator/retry",
-            queue_name=queue_name,
-            priority=priority,
-            invocation_id=invocation_id,
-            owner=owner,
-            context_id=context_id,
-            contexts=contexts,
+            consumer=consumer,
             op=op,
         )
 
@@ -573,7 +562,7 @@ class Scripts(ScriptRunner):
         the one that refuses the change.
 
         Replies: OK owner time | REFUSED status owner time | UNKNOWN.
-        Cost: O(log N), and who waits for an invocation that becomes final.
+        Cost: O(log N), and up to 500 who wait for an invocation that becomes final.
         """
         return self.call(
             "orchestrator/set_status",
@@ -654,15 +643,20 @@ class Scripts(ScriptRunner):
             items=items,
         )
 
-    def orchestrator_task_page(self, *, prefix: bytes, after: bytes, count: int) -> Reply:
-        """Read one page of the invocations of a task, as members of the index behind `after`.
+    def orchestrator_task_page(
+        self, *, task: str, after: bytes, count: int, items: Sequence[tuple[str]]
+    ) -> Reply:
+        """Read one page of the invocations of a task, the oldest first.
 
-        With a status, those in that status alone.
+        They are in some statuses (or in all). Each entry is the time of registration (16 digits)
+        and the id; the next page goes on behind the last one. All statuses are read at once: one
+        that changes its status between two pages is neither missed nor repeated.
 
-        Replies: PAGE members.
-        Cost: O(log N + count).
+        Items: (status).
+        Replies: PAGE entries.
+        Cost: O(s (log N + count)) for s statuses.
         """
-        return self.call("orchestrator/task_page", prefix=prefix, after=after, count=count)
+        return self.call("orchestrator/task_page", task=task, after=after, count=count, items=items)
 
     def orchestrator_wait(self, *, waiting_id: str, items: Sequence[tuple[str]]) -> Reply:
         """Note that an invocation waits for others; those that are final never block it.
@@ -683,6 +677,17 @@ class Scripts(ScriptRunner):
         Cost: O(n log N) for n items, and the length of each one's history.
         """
         return self.call("state/add_histories", contexts=contexts, items=items)
+
+    def state_expire_contexts(self, *, age_us: int, count: int) -> Reply:
+        """Forget the contexts that no process has sent for a time, at most `count` of them.
+
+        Replies with how many there were. A process sends its context again every so often as long
+        as it does anything; one of a runner that only sends heartbeats stays.
+
+        Replies: OK looked_at.
+        Cost: O(count log N).
+        """
+        return self.call("state/expire_contexts", age_us=age_us, count=count)
 
     def state_get_exception(self, *, invocation_id: str) -> Reply:
         """Read the serialized exception of an invocation.
@@ -857,7 +862,7 @@ class Scripts(ScriptRunner):
 
         Items: (runner_id, context).
         Replies: OK.
-        Cost: O(n) for n items.
+        Cost: O(n log N) for n items.
         """
         return self.call("state/store_runner_contexts", items=items)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pynenc.identifiers.invocation_id import InvocationId
@@ -40,8 +41,10 @@ class RedisBlockingControl(BaseBlockingControl):
             self._scripts.orchestrator_wait(waiting_id=caller_invocation_id, items=batch)
 
     def release_waiters(self, waited_invocation_id: InvocationId) -> None:
-        """Let those go on that wait for an invocation."""
-        self._scripts.orchestrator_release(invocation_id=waited_invocation_id)
+        """Let those go on that wait for an invocation; one commit per 500 of them."""
+        release = partial(self._scripts.orchestrator_release, invocation_id=waited_invocation_id)
+        while release().tag == "MORE":
+            pass
 
     def get_blocking_invocations(self, max_num_invocations: int) -> Iterator[InvocationId]:
         """Iterate over the invocations that block others and are free to run, oldest first."""

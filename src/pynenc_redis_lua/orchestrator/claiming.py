@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from pynenc.invocation.status import InvocationStatus
 
 from pynenc_redis_lua.codec import pack, to_text
 from pynenc_redis_lua.operation import consumer_id, new_operation
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import packed_contexts
 
 if TYPE_CHECKING:
@@ -15,14 +17,62 @@ if TYPE_CHECKING:
 
     from pynenc.invocation.dist_invocation import DistributedInvocation
     from pynenc.runner.runner_context import RunnerContext
+    from pynenc.types import Params, Result
 
-    from pynenc_redis_lua.orchestrator import RedisOrchestrator
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
 # Invocations of one claim, and rounds of a claim that finds nothing but held back invocations: the
 # server is held up for a few milliseconds at the most.
 _MOST = 100
 _ROUNDS = 8
+# How long an idle worker relies on the doorbell before it looks into the queue all the same: a
+# worker that dies between hearing it and claiming takes the ring with it.
+_TRUST_BELL_SECONDS = 1.0
+
+
+class Claiming(OrchestratorCore):
+    """How runners get their work."""
+
+    # When an idle worker looks into the queue whether the doorbell rang or not.
+    _look_again_at = 0.0
+
+    def get_invocations_to_run(
+        self,
+        max_num_invocations: int,
+        runner_ctx: RunnerContext,
+        queue_provider: Callable[[], Sequence[str]] | None = None,
+        on_queue_retrieved: Callable[[str], None] | None = None,
+    ) -> Iterator[DistributedInvocation[Params, Result]]:
+        """Claim invocations and iterate over them.
+
+        Where there are none, wait for the doorbell for `queue_timeout_sec` and look once more.
+        """
+        queue_provider = queue_provider or self.app.runner.queue_names_for_retrieval
+        on_queue_retrieved = on_queue_retrieved or self.app.runner.note_queue_retrieved
+        if self._state is None:
+            yield from super().get_invocations_to_run(
+                max_num_invocations, runner_ctx, queue_provider, on_queue_retrieved
+            )
+            return
+        if max_num_invocations <= 0:
+            return
+        claim = Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
+        looked = time.monotonic() >= self._look_again_at
+        if looked:
+            yield from claim.invocations(max_num_invocations)
+        if not claim.found and self._bell_rings(queue_provider()):
+            looked = True
+            yield from claim.invocations(max_num_invocations)
+        if claim.found or claim.held_back:
+            # Nothing rings when the slot is free again that an invocation was held back for.
+            self._look_again_at = 0.0
+        elif looked:
+            self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS
+
+    def _bell_rings(self, queue_names: Sequence[str]) -> bool:
+        # A blocking command must end before the socket gives up on its reply.
+        timeout = min(self.app.broker.conf.queue_timeout_sec, self.conf.socket_timeout / 2)
+        return self.scripts.wait_for_any("doorbell", queue_names, timeout)
 
 
 class Claim:
@@ -42,7 +92,7 @@ class Claim:
 
     def __init__(
         self,
-        orchestrator: RedisOrchestrator,
+        orchestrator: OrchestratorCore,
         state: RedisStateBackend[Any, Any],
         runner_ctx: RunnerContext,
         queue_provider: Callable[[], Sequence[str]],

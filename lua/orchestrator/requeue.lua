@@ -1,0 +1,60 @@
+#!lua
+--- Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
+-- @version 1
+-- @key statuses
+-- @key open
+-- @key expiring
+-- @key task_index
+-- @key concurrency
+-- @key waits
+-- @key blocking
+-- @key history
+-- @key history_times
+-- @key runner_contexts
+-- @key context_times
+-- @key queue
+-- @key queued
+-- @key queue_sequence
+-- @key replies
+-- @key doorbell <- queue_name
+-- @arg queue_name id
+-- @arg priority bytes
+-- @arg invocation_id id
+-- @arg status id
+-- @arg owner bytes
+-- @arg context_id str
+-- @arg contexts bytes
+-- @arg consumer id
+-- @arg op id
+-- @returns OK owner time task | REFUSED status owner time | UNKNOWN
+-- @cost O(log N)
+--[[% use "lib/is_refused.lua" %]]
+--[[% use "lib/requeue.lua" %]]
+--[[% use "lib/last_reply.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
+--[[% use "lib/ring.lua" %]]
+-- The next claim of another runner leaves no trace of this operation in the record.
+local before = last_reply(consumer, op)
+if before then
+  return { "OK", unpack(before) }
+end
+local record = read_status(invocation_id)
+if not record then
+  return { "UNKNOWN" }
+end
+if is_refused(record, status, owner) then
+  return { "REFUSED", record.status, record.owner, record.at_us }
+end
+local context_list = parse_pairs(contexts)
+start_writing()
+store_contexts(context_list)
+if status == "retry" then
+  record.retries = decimal(tonumber(record.retries) + 1)
+end
+record.queue, record.priority = queue_name, priority
+requeue(invocation_id, record, { status }, context_id, op)
+ring(1)
+local reply = { record.owner, record.at_us, record.task }
+remember_reply(consumer, op, reply)
+return { "OK", unpack(reply) }

@@ -1,0 +1,67 @@
+"""What all components share: a connection, and the scripts of the app on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pynenc_redis_lua.client import Settings, connection_to
+from pynenc_redis_lua.scripts.api import Scripts
+from pynenc_redis_lua.scripts.library import library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pynenc.app import Pynenc
+    from redis import Redis
+    from redis.cluster import RedisCluster
+
+    from pynenc_redis_lua.conf import ConfigRedis
+
+# Entries of one page of an iterator that lets nobody choose: the server is held up for a
+# millisecond or two.
+PAGE = 1_000
+
+
+class RedisComponent:
+    """A component on Redis or Valkey.
+
+    Attributes:
+        connection: The way to its server; components of equal settings share it.
+        scripts: The scripts of its app.
+    """
+
+    def connect(self, app: Pynenc, conf: ConfigRedis) -> None:
+        """Check the settings; the server is met at the first call.
+
+        Raises:
+            ConfigurationError: If a setting can't work.
+        """
+        self.connection = connection_to(Settings.from_conf(conf))
+        self.scripts = Scripts(self.connection, app.app_id, library())
+
+    @property
+    def client(self) -> Redis | RedisCluster:
+        """The redis-py client of this process; made at first use, replies are bytes."""
+        return self.connection.client
+
+
+def paged(page_behind: Callable[[bytes], list[bytes]]) -> Iterator[bytes]:
+    """Iterate over the entries of pages of `PAGE`, each of which goes on behind the last entry."""
+    after = b""
+    while True:
+        page = page_behind(after)
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1]
+
+
+def scanned[T](page_at: Callable[[str], tuple[bytes, T]]) -> Iterator[T]:
+    """Iterate over the pages of a scan: each comes with the cursor of the next."""
+    cursor = "0"
+    while True:
+        next_cursor, page = page_at(cursor)
+        yield page
+        cursor = next_cursor.decode()
+        if cursor == "0":
+            return

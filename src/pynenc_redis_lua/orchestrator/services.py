@@ -1,0 +1,134 @@
+"""Atomic services: one runner at a time runs what keeps the app in order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pynenc.orchestrator.atomic_service import AtomicServiceExecutionStatus
+
+from pynenc_redis_lua.component import PAGE
+from pynenc_redis_lua.records import (
+    MICROSECONDS,
+    from_microseconds,
+    service_execution,
+    to_microseconds,
+)
+
+if TYPE_CHECKING:
+    from pynenc.orchestrator.atomic_service import (
+        AtomicServiceExecution,
+        AtomicServiceRun,
+    )
+    from pynenc.runner.runner_context import RunnerContext
+
+
+from pynenc_redis_lua.orchestrator.recovery import Recovery
+from pynenc_redis_lua.orchestrator.retention import Retention
+
+
+class Services(Recovery, Retention):
+    """What the runner does that holds the atomic service."""
+
+    def try_claim_atomic_service_run(self, runner_ctx: RunnerContext) -> AtomicServiceRun | None:
+        """Claim the atomic service; who gets it also runs recovery and retention."""
+        run = super().try_claim_atomic_service_run(runner_ctx)
+        if run is not None:
+            try:
+                self.recover_invocations(runner_ctx)
+                self.auto_purge()
+            except Exception as error:
+                # The runner ends only a run that it got; this one would hold the service for good.
+                self.finalize_atomic_service_execution(
+                    run,
+                    datetime.now(UTC),
+                    AtomicServiceExecutionStatus.ABANDONED,
+                    f"exception:{type(error).__name__}",
+                )
+                raise
+        return run
+
+    def record_atomic_service_execution_start(
+        self,
+        atomic_service_run: AtomicServiceRun,
+        started_at: datetime | None,
+        status: AtomicServiceExecutionStatus = AtomicServiceExecutionStatus.RUNNING,
+        reason: str = "",
+    ) -> bool:
+        """Record the start of an execution; False if another one is running."""
+        service = atomic_service_run.atomic_service_id
+        reply = self.scripts.orchestrator_service_start(
+            service_id=service.atomic_service_run_id,
+            runner_id=service.runner_id,
+            start=str(to_microseconds(started_at)) if started_at else "",
+            status=status.value,
+            reason=reason,
+            dead_us=self._dead_us,
+        )
+        atomic_service_run.started_at = from_microseconds(int(reply.values[0]))
+        if reply.tag == "BLOCKED":
+            self.purge_atomic_service_executions()
+        return reply.tag == "STARTED"
+
+    def finalize_atomic_service_execution(
+        self,
+        atomic_service_run: AtomicServiceRun,
+        end_time: datetime,
+        status: AtomicServiceExecutionStatus,
+        reason: str = "",
+    ) -> None:
+        """Record the end of an execution; the first end stands."""
+        service = atomic_service_run.atomic_service_id
+        self.scripts.orchestrator_service_end(
+            service_id=service.atomic_service_run_id,
+            runner_id=service.runner_id,
+            ended=to_microseconds(end_time),
+            status=status.value,
+            reason=reason,
+        )
+        self.purge_atomic_service_executions()
+
+    def get_active_atomic_service_executions(self) -> list[AtomicServiceExecution]:
+        """Return the execution that is running, in a list."""
+        reply = self.scripts.orchestrator_service_active()
+        return [] if reply.tag == "NONE" else [service_execution(*reply.values)]
+
+    def get_atomic_service_executions_in_timerange(
+        self,
+        start_time: datetime,
+        end_time: datetime,
+        limit: int = 1000,
+        *,
+        runner_id: str | None = None,
+        min_duration_seconds: float = 0.0,
+    ) -> list[AtomicServiceExecution]:
+        """Return the executions that overlap a time range, the newest first."""
+        found: list[AtomicServiceExecution] = []
+        offset = 0
+        while len(found) < limit:
+            page = self.scripts.orchestrator_services_page(
+                until_us=to_microseconds(end_time), offset=offset, count=PAGE
+            ).values[0]
+            executions = (service_execution(*fields) for fields in page)
+            found += [
+                execution
+                for execution in executions
+                if (execution.end_time or execution.start_time) >= start_time
+                and runner_id in {None, execution.runner_id}
+                and execution.duration_seconds >= min_duration_seconds
+            ]
+            if len(page) < PAGE:
+                break
+            offset += PAGE
+        return found[: max(limit, 0)]
+
+    def purge_atomic_service_executions(self) -> int:
+        """Remove old executions, by age and by number; return how many."""
+        conf = self.app.conf
+        protected = self.app.trigger.get_referenced_atomic_service_run_ids()
+        removed: int = self.scripts.orchestrator_services_trim(
+            age_us=int(conf.atomic_service_execution_retention_minutes * 60 * MICROSECONDS),
+            keep=int(conf.atomic_service_execution_max_records),
+            items=[(str(id_),) for id_ in protected],
+        ).values[0]
+        return removed

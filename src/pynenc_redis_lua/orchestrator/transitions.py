@@ -1,0 +1,270 @@
+"""Transitions: start, finish, retry, reroute, each one commit."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.status import (
+    InvocationStatus,
+    InvocationStatusRecord,
+    status_record_transition,
+)
+from pynenc.trigger.conditions.exception import ExceptionContext
+from pynenc.trigger.conditions.result import ResultContext
+from pynenc.trigger.conditions.status import StatusContext
+
+from pynenc_redis_lua.broker import sortable_priority
+from pynenc_redis_lua.codec import pack, to_bytes, to_text
+from pynenc_redis_lua.errors import ServerOutOfMemoryError, ServerUnavailableError
+from pynenc_redis_lua.operation import consumer_id, new_operation
+from pynenc_redis_lua.orchestrator.concurrency import concurrency_key
+from pynenc_redis_lua.records import (
+    packed_contexts,
+    status_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pynenc.identifiers.invocation_id import InvocationId
+    from pynenc.invocation.dist_invocation import DistributedInvocation
+    from pynenc.runner.runner_context import RunnerContext
+    from pynenc.types import Params, Result
+
+    from pynenc_redis_lua.scripts.runner import Reply
+    from pynenc_redis_lua.state_backend import RedisStateBackend
+
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
+
+# Between two attempts to store the end of a run.
+_REPEAT_SECONDS = 1.0
+
+
+class Transitions(OrchestratorCore):
+    """How the status of an invocation changes."""
+
+    def is_authorize_to_run_by_concurrency_control(
+        self, invocation: DistributedInvocation[Params, Result]
+    ) -> bool:
+        """Tell whether no other invocation runs in the slot of this one's concurrency control."""
+        slot = concurrency_key(invocation.call, invocation.task.conf.running_concurrency)
+        if self._state is None or not slot:
+            return super().is_authorize_to_run_by_concurrency_control(invocation)
+        reply = self.scripts.orchestrator_is_slot_free(
+            invocation_id=invocation.invocation_id, slot=slot
+        )
+        return reply.tag == "FREE"
+
+    def set_invocation_status(
+        self,
+        invocation_id: InvocationId,
+        status: InvocationStatus,
+        runner_ctx: RunnerContext,
+    ) -> None:
+        """Change the status of an invocation and record it.
+
+        One that may not start because its concurrency slot is taken goes back to its queue.
+
+        Raises:
+            KeyError: If the invocation is not known.
+            InvocationStatusTransitionError: If the change is not allowed.
+            InvocationStatusOwnershipError: If the runner is not the owner.
+        """
+        if self._state is None:
+            super().set_invocation_status(invocation_id, status, runner_ctx)
+        else:
+            self._commit(self._state, invocation_id, status, runner_ctx)
+
+    def set_invocation_result(
+        self,
+        invocation: DistributedInvocation[Params, Result],
+        result: Any,
+        runner_ctx: RunnerContext,
+    ) -> None:
+        """Finish an invocation with its result; who is not the owner stores nothing.
+
+        Raises: The same as :meth:`set_invocation_status`.
+        """
+        if self._state is None:
+            super().set_invocation_result(invocation, result, runner_ctx)
+            return
+        serialized = self.app.client_data_store.serialize(result)
+        outcome = ("result", serialized)
+        self._commit(
+            self._state, invocation.invocation_id, InvocationStatus.SUCCESS, runner_ctx, outcome
+        )
+        if self._is_watched(invocation.task.task_id, ResultContext):
+            self.app.trigger.report_invocation_result(invocation, result)
+
+    def set_invocation_exception(
+        self,
+        invocation: DistributedInvocation[Params, Result],
+        exception: Exception,
+        runner_ctx: RunnerContext,
+    ) -> None:
+        """Finish an invocation with its exception; who is not the owner stores nothing.
+
+        Raises: The same as :meth:`set_invocation_status`.
+        """
+        if self._state is None:
+            super().set_invocation_exception(invocation, exception, runner_ctx)
+            return
+        outcome = ("exception", self._state.serialize_exception(exception))
+        self._commit(
+            self._state, invocation.invocation_id, InvocationStatus.FAILED, runner_ctx, outcome
+        )
+        if self._is_watched(invocation.task.task_id, ExceptionContext):
+            self.app.trigger.report_invocation_failure(invocation, exception)
+
+    def _commit(
+        self,
+        state: RedisStateBackend[Any, Any],
+        invocation_id: InvocationId,
+        status: InvocationStatus,
+        runner_ctx: RunnerContext,
+        outcome: tuple[str, str] = ("", ""),
+    ) -> None:
+        contexts = state.new_contexts(runner_ctx)
+        commit = partial(
+            self.scripts.orchestrator_commit_status,
+            invocation_id=invocation_id,
+            status=status.value,
+            owner=pack(runner_ctx.runner_id),
+            context_id=runner_ctx.runner_id,
+            contexts=packed_contexts(contexts),
+            op=new_operation(),
+            outcome=outcome[0],
+            serialized=to_bytes(outcome[1]),
+        )
+        reply = self._persistently(commit) if status.is_final() else commit()
+        if reply.tag == "TAKEN":
+            self.reroute_invocations({invocation_id}, runner_ctx)
+            rerouted = InvocationStatusRecord(InvocationStatus.REROUTED)
+            status_record_transition(rerouted, status, runner_ctx.runner_id)
+        self._settle(reply, invocation_id, status, runner_ctx)
+        if reply.values[3]:
+            self.blocking_control.release_waiters(invocation_id)
+        state.remember_contexts(contexts)
+        self.app.logger.info("invocation:%s status:%s", invocation_id, status.value)
+
+    def _persistently(self, commit: Callable[[], Reply]) -> Reply:
+        """Repeat the end of a run, or what gives one up, for as long as this process lives.
+
+        The work is done; if its end were given up with the outage budget, the invocation would stay
+        running for an owner that is alive, and nothing would ever look at it again.
+        """
+        while True:
+            try:
+                return commit()
+            except (ServerUnavailableError, ServerOutOfMemoryError) as error:
+                self.app.logger.warning("a finished run can't be stored yet: %s", error)
+                time.sleep(_REPEAT_SECONDS)
+
+    def set_invocation_retry(
+        self,
+        invocation: DistributedInvocation[Params, Result],
+        exception: Exception,
+        runner_ctx: RunnerContext,
+    ) -> None:
+        """Send an invocation back to its queue and count the retry.
+
+        Raises: The same as :meth:`set_invocation_status`.
+        """
+        if self._state is None:
+            super().set_invocation_retry(invocation, exception, runner_ctx)
+            return
+        task = invocation.task
+        priority = sortable_priority(task.broker_priority)
+        self._requeue(
+            self._state,
+            invocation.invocation_id,
+            InvocationStatus.RETRY,
+            runner_ctx,
+            (task.broker_queue, priority),
+        )
+
+    def reroute_invocations(
+        self, invocations_to_reroute: set[InvocationId], runner_ctx: RunnerContext
+    ) -> None:
+        """Send invocations back to their queues.
+
+        Raises: The same as :meth:`set_invocation_status`.
+        """
+        if self._state is None:
+            super().reroute_invocations(invocations_to_reroute, runner_ctx)
+            return
+        for invocation_id in invocations_to_reroute:
+            known = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
+            if known.tag == "UNKNOWN":
+                raise KeyError(f"no invocation {invocation_id}")
+            queue = (to_text(known.values[4]), known.values[5])
+            self._requeue(self._state, invocation_id, InvocationStatus.REROUTED, runner_ctx, queue)
+
+    def _requeue(
+        self,
+        state: RedisStateBackend[Any, Any],
+        invocation_id: InvocationId,
+        status: InvocationStatus,
+        runner_ctx: RunnerContext,
+        queue: tuple[str, bytes],
+    ) -> None:
+        """Send an invocation back to a queue, given as its name and a sortable priority."""
+        contexts = state.new_contexts(runner_ctx)
+        commit = partial(
+            self.scripts.orchestrator_requeue,
+            queue_name=queue[0],
+            priority=queue[1],
+            invocation_id=invocation_id,
+            status=status.value,
+            owner=pack(runner_ctx.runner_id),
+            context_id=runner_ctx.runner_id,
+            contexts=packed_contexts(contexts),
+            consumer=consumer_id(),
+            op=new_operation(),
+        )
+        self._settle(self._persistently(commit), invocation_id, status, runner_ctx)
+        state.remember_contexts(contexts)
+
+    def _settle(
+        self,
+        reply: Reply,
+        invocation_id: InvocationId,
+        status: InvocationStatus,
+        runner_ctx: RunnerContext,
+    ) -> None:
+        """Raise what a refusal means, or report the change to the trigger component."""
+        _record_or_raise(reply, invocation_id, status, runner_ctx.runner_id)
+        if self._is_watched(TaskId.from_key(to_text(reply.values[2])), StatusContext):
+            self.app.trigger.report_tasks_status([invocation_id], status)
+
+    def _atomic_status_transition(
+        self,
+        invocation_id: InvocationId,
+        status: InvocationStatus,
+        runner_id: str | None = None,
+    ) -> InvocationStatusRecord:
+        """Change the status of an invocation.
+
+        Raises: The same as :meth:`set_invocation_status`.
+        """
+        reply = self.scripts.orchestrator_set_status(
+            invocation_id=invocation_id,
+            status=status.value,
+            owner=pack(runner_id),
+            op=new_operation(),
+        )
+        return _record_or_raise(reply, invocation_id, status, runner_id)
+
+
+def _record_or_raise(
+    reply: Reply, invocation_id: InvocationId, status: InvocationStatus, runner_id: str | None
+) -> InvocationStatusRecord:
+    """Return the new record, or raise what pynenc's own state machine says of the change."""
+    if reply.tag == "UNKNOWN":
+        raise KeyError(f"no invocation {invocation_id}")
+    if reply.tag == "OK":
+        return status_record(status.value.encode(), *reply.values[:2])
+    return status_record_transition(status_record(*reply.values[:3]), status, runner_id)
