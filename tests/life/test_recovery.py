@@ -23,6 +23,7 @@ from life.tools import (
     started,
     watch,
 )
+from pynenc_redis_lua.codec import pack, unpack
 from pynenc_redis_lua.state_backend import RESEND_CONTEXTS_SECONDS
 
 if TYPE_CHECKING:
@@ -231,6 +232,30 @@ class TestAtomicService:
         assert app.orchestrator.get_invocation_status(stuck) == S.RUNNING
         [execution] = app.orchestrator.get_active_atomic_service_executions()
         assert execution.runner_id == ALIVE.runner_id
+
+    def test_is_run_by_any_of_five_runners_that_have_no_slots(
+        self, make_app: Callable[..., Pynenc]
+    ) -> None:
+        """What pynenc starts from: a margin of a minute in an interval of five."""
+        app = make_app(max_pending_seconds=0.0)
+        runners = [runner(f"runner-{number}") for number in range(5)]
+        for each in runners:
+            app.orchestrator.register_runner_heartbeats(
+                [each.runner_id], can_run_atomic_service=True
+            )
+        stuck = leave(app, S.RUNNING)
+        assert [app.orchestrator.try_claim_atomic_service_run(each) for each in runners] == [
+            None
+        ] * 5
+        # Half a minute later.
+        said = key_of(app, "runners")
+        for each in runners:
+            created, *rest = unpack(client_of(app).hget(said, each.runner_id))
+            earlier = pack(int(created) - 31_000_000, *rest)
+            client_of(app).hset(said, each.runner_id, earlier)
+        runs = [app.orchestrator.try_claim_atomic_service_run(each) for each in runners]
+        assert [run is not None for run in runs] == [True, *[False] * 4]
+        assert app.orchestrator.get_invocation_status(stuck) == S.REROUTED
 
     def test_is_given_back_when_its_work_fails(self, app: Pynenc) -> None:
         # Something else holds a key that retention needs.

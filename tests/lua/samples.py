@@ -268,6 +268,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "dead_us": ANY_AGE,
     },
     "orchestrator/service_active": {},
+    "orchestrator/service_overdue": {"runner_id": "runner", "after_us": 0},
     "orchestrator/services_page": {"until_us": MAX_US, "offset": 0, "count": 10},
     "orchestrator/services_trim": {"age_us": ANY_AGE, "keep": 10, "items": [("ended",)]},
     "orchestrator/purge": {},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from lua.life import SECOND
-from pynenc_redis_lua.codec import unpack_text
+from pynenc_redis_lua.codec import pack, unpack_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,6 +206,48 @@ def test_holder_is_not_taken_over_after_an_outage(life: Life, raw: Redis) -> Non
     assert start(life, "two", runner="first", at=time + 1).tag == "BLOCKED"
     raw.decrby(life.key("heartbeats_since"), DEAD + SECOND)
     assert start(life, "three", runner="first", at=time + 2).tag == "STARTED"
+
+
+# A service that nobody runs
+
+
+def overdue(life: Life, *, after_us: int = 30 * SECOND, runner: str = "old") -> bool:
+    reply = life.scripts.orchestrator_service_overdue(runner_id=runner, after_us=after_us)
+    return reply.tag == "OVERDUE"
+
+
+@pytest.fixture
+def old(life: Life, raw: Redis) -> None:
+    """A runner that has been there for a minute."""
+    life.beat("old")
+    raw.hset(life.key("runners"), "old", pack(now(raw) - 60 * SECOND, "1", b""))
+
+
+@pytest.mark.usefixtures("old")
+def test_service_that_never_ran_is_overdue(life: Life) -> None:
+    assert overdue(life)
+    assert not overdue(life, after_us=61 * SECOND)
+
+
+@pytest.mark.usefixtures("old")
+def test_service_is_overdue_when_its_last_run_began_long_ago(life: Life, raw: Redis) -> None:
+    start(life, "one", at=now(raw) - 20 * SECOND)
+    end(life, "one", now(raw))
+    assert not overdue(life)
+    assert overdue(life, after_us=19 * SECOND)
+
+
+@pytest.mark.usefixtures("old")
+def test_blocked_attempt_is_no_run(life: Life, raw: Redis) -> None:
+    start(life, "one", at=now(raw) - 40 * SECOND)
+    assert start(life, "two", at=now(raw)).tag == "BLOCKED"
+    assert overdue(life)
+
+
+def test_young_or_unknown_runner_calls_nothing_overdue(life: Life) -> None:
+    life.beat("young")
+    assert not overdue(life, runner="young")
+    assert not overdue(life, runner="unknown")
 
 
 def test_end_of_one_that_was_taken_over_leaves_the_heir(life: Life) -> None:

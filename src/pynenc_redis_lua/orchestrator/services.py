@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pynenc.orchestrator.atomic_service import AtomicServiceExecutionStatus
+from pynenc.orchestrator.atomic_service import (
+    AtomicServiceExecutionStatus,
+    AtomicServiceId,
+    AtomicServiceRun,
+)
 
 from pynenc_redis_lua.component import PAGE
 from pynenc_redis_lua.records import (
@@ -18,7 +22,6 @@ from pynenc_redis_lua.records import (
 if TYPE_CHECKING:
     from pynenc.orchestrator.atomic_service import (
         AtomicServiceExecution,
-        AtomicServiceRun,
     )
     from pynenc.runner.runner_context import RunnerContext
 
@@ -31,8 +34,13 @@ class Services(Recovery, Retention):
     """What the runner does that holds the atomic service."""
 
     def try_claim_atomic_service_run(self, runner_ctx: RunnerContext) -> AtomicServiceRun | None:
-        """Claim the atomic service; who gets it also runs recovery and retention."""
-        run = super().try_claim_atomic_service_run(runner_ctx)
+        """Claim the atomic service; who gets it also runs recovery and retention.
+
+        The runner whose turn it is by pynenc's schedule gets it, or any other one if nobody has run
+        it for `atomic_service_check_interval_minutes`: with the settings that pynenc starts from,
+        five runners leave each other no slot at all.
+        """
+        run = super().try_claim_atomic_service_run(runner_ctx) or self._claim_overdue(runner_ctx)
         if run is not None:
             try:
                 self.recover_invocations(runner_ctx)
@@ -47,6 +55,16 @@ class Services(Recovery, Retention):
                 )
                 raise
         return run
+
+    def _claim_overdue(self, runner_ctx: RunnerContext) -> AtomicServiceRun | None:
+        minutes = self.app.conf.atomic_service_check_interval_minutes
+        reply = self.scripts.orchestrator_service_overdue(
+            runner_id=runner_ctx.runner_id, after_us=int(minutes * 60 * MICROSECONDS)
+        )
+        if reply.tag == "FINE":
+            return None
+        run = AtomicServiceRun(AtomicServiceId(runner_ctx.runner_id), cycle_start=datetime.now(UTC))
+        return run if self.record_atomic_service_execution_start(run, None) else None
 
     def record_atomic_service_execution_start(
         self,

@@ -505,6 +505,17 @@ class Scripts(ScriptRunner):
             reason=reason,
         )
 
+    def orchestrator_service_overdue(self, *, runner_id: str, after_us: int) -> Reply:
+        """Tell whether nobody has run the atomic service for a time.
+
+        A runner that is younger than that does not call it overdue: the others may be about to run
+        it.
+
+        Replies: OVERDUE | FINE.
+        Cost: O(log N).
+        """
+        return self.call("orchestrator/service_overdue", runner_id=runner_id, after_us=after_us)
+
     def orchestrator_service_start(
         self, *, service_id: str, runner_id: str, start: str, status: str, reason: str, dead_us: int
     ) -> Reply:
