@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from pynenc import PynencBuilder
 
-_COMPONENTS = {
+# The settings that choose our components.
+COMPONENTS = {
     "state_backend_cls": RedisStateBackend.__name__,
     "orchestrator_cls": RedisOrchestrator.__name__,
     "broker_cls": RedisBroker.__name__,
@@ -53,7 +54,7 @@ def redis(builder: PynencBuilder, url: str | None = None, db: int | None = None)
         raise ConfigurationError(
             f"redis(url=…, db={db!r}): give the database within the URL (redis://host:6379/{db})"
         )
-    settings: dict[str, object] = dict(_COMPONENTS)
+    settings: dict[str, object] = dict(COMPONENTS)
     if url is not None:
         settings["redis_url"] = url
     if db is not None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def build_app(server: Server, app_id: str, **values: Any) -> Pynenc:
-    """An app of which all is ours but the trigger; `values` are settings."""
+    """An app of which all is ours; `values` are settings."""
     settings = {
         "redis_cluster": server.cluster,
         "redis_outage_budget": 10.0,
@@ -46,7 +46,7 @@ def build_app(server: Server, app_id: str, **values: Any) -> Pynenc:
         "min_threads": 4,
         **values,
     }
-    builder = PynencBuilder().app_id(app_id).thread_runner().redis(url=server.url).mem_trigger()
+    builder = PynencBuilder().app_id(app_id).thread_runner().redis(url=server.url)
     app = builder.custom_config(**settings).build()
     without_core_tasks(app)
     return app
@@ -94,6 +94,9 @@ def claim(
     app: Pynenc, who: RunnerContext, count: int = 1, queues: Sequence[str] = ("default",)
 ) -> list[DistributedInvocation]:
     """Claim without waiting for the doorbell."""
+    if not isinstance(app.orchestrator, RedisOrchestrator):
+        found = app.orchestrator.get_invocations_to_run(count, who, lambda: queues, lambda _: None)
+        return list(found)
     orch = orchestrator(app)
     assert orch._state is not None
     return list(Claim(orch, orch._state, who, lambda: queues, lambda _: None).invocations(count))
