@@ -5,8 +5,9 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 python;
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all test-lowest lint types scripts clean
-SUITE := tests/conformance/test_integration_combinations.py
+.PHONY: demo test test-all conformance test-lowest lint types scripts clean
+# The slow modules of pynenc's suite: all runners, and the monitor.
+SLOW := tests/conformance/test_integration_combinations.py tests/conformance/test_integration_pynmon.py
 
 demo: $(INSTALLED)  ## Index the standard library on the embedded server
 	cd examples && ../$(BIN)/python -m stdlib_index
@@ -14,11 +15,15 @@ demo: $(INSTALLED)  ## Index the standard library on the embedded server
 # pynenc's suite leaves runners behind that go on working: it has processes of its own.
 test: $(INSTALLED)  ## The everyday tests, on every server that this machine has
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/conformance
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore $(SUITE) tests/conformance
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(SLOW:%=--ignore %) tests/conformance
 
 # The suite measures time: it runs alone, and not on a cluster.
-test-all: test  ## And pynenc's suite of all runners, on the first Valkey and the first Redis
-	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} $(BIN)/python -m pytest $(SUITE)
+test-all: test  ## And the slow modules of pynenc's suite, on the first Valkey and the first Redis
+	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} $(BIN)/python -m pytest $(SLOW)
+
+conformance: $(INSTALLED)  ## pynenc's whole suite on these two servers; writes docs/conformance.md
+	CONFORMANCE_REPORT=1 TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0,cluster} \
+	$(BIN)/python -m pytest tests/conformance
 
 test-lowest: build/lowest/installed  ## The tests on the oldest dependencies that pyproject.toml allows
 	build/lowest/bin/python -m pytest -n 2 tests/lua tests/calling tests/state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,17 @@ from pynenc_tests.integration.orchestrator.conftest import *  # noqa: F403
 from pynenc_tests.util.subclasses import get_runner_subclasses
 
 import servers
+from conformance import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write docs/conformance.md, if the run is to do so: see `make conformance`."""
+    if os.environ.get("CONFORMANCE_REPORT"):
+        outcomes = ("passed", "skipped", "failed", "error")
+        report.write([each for name in outcomes for each in terminalreporter.stats.get(name, [])])
 
 
 @pytest.fixture
