@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pynenc.invocation.status import InvocationStatus
 
-from monitored.tasks import FOLDER, ACCEPTED, app, fulfil, tally
+from monitored.tasks import ACCEPTED, FOLDER, app, fulfil, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

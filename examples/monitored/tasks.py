@@ -14,13 +14,16 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pynenc import Pynenc, PynencBuilder
 from pynenc.exceptions import RetryError
-from pynenc.trigger.conditions import EventContext
 from pynenc.trigger.trigger_builder import TriggerBuilder
 
 from monitored import APP_VARIABLE, FOLDER_VARIABLE, URL_VARIABLE
+
+if TYPE_CHECKING:
+    from pynenc.trigger.conditions import EventContext
 
 RETRIED = 20  # each twentieth payment takes two attempts,
 DECLINED = 25  # each twenty-fifth is declined,
