@@ -12,7 +12,6 @@ No task waits for another one: pynenc's thread runner burns the time of a waitin
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from pynenc.exceptions import RetryError
 from pynenc.trigger.trigger_builder import TriggerBuilder
 
 from monitored import APP_VARIABLE, FOLDER_VARIABLE, URL_VARIABLE
+from pynenc_redis_lua.embedded import default_folder
 
 if TYPE_CHECKING:
     from pynenc.trigger.conditions import EventContext
@@ -55,7 +55,7 @@ def build(app_id: str, url: str | None, folder: Path) -> Pynenc:
     )
 
 
-FOLDER = Path(os.environ.get(FOLDER_VARIABLE) or Path(tempfile.gettempdir(), "pynenc-monitored"))
+FOLDER = Path(os.environ.get(FOLDER_VARIABLE) or default_folder().with_name("monitored"))
 app = build(os.environ.get(APP_VARIABLE, "monitored"), os.environ.get(URL_VARIABLE), FOLDER)
 
 

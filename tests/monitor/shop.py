@@ -37,6 +37,7 @@ class Shop:
         # The module makes an app, too.
         with mock.patch.dict("os.environ", environment):
             tasks = importlib.import_module("monitored.tasks")
+        self.tasks = {task_id.key for task_id in tasks.app.tasks}
         self.app: Pynenc = tasks.build(
             environment["MONITORED_APP"], environment["MONITORED_URL"], self.folder
         )
@@ -53,7 +54,7 @@ class Shop:
         return task
 
     def submit(self, orders: range) -> set[str]:
-        """Queue the packing of some orders, which nobody does."""
+        """Queue the packing of some orders; no worker is there to do it."""
         group = self.task("pack").parallelize([(order,) for order in orders])
         return {str(invocation.invocation_id) for invocation in group.invocations}
 

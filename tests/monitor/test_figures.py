@@ -67,7 +67,8 @@ def test_home(tab: Tab, shop: Shop) -> None:
     trigger = shop.app.trigger
     page = tab.open("/")
 
-    assert card(page, "Registered Tasks") >= 5  # pynenc's own come when they are first seen
+    # pynenc's own come when they are first seen.
+    assert card(page, "Registered Tasks") - len(shop.tasks) in {0, 1, 2}
     assert card(page, "Broker Queue") == shop.app.broker.count_invocations()
     assert card(page, "Active Runners") == len(shop.app.orchestrator.get_active_runners()) == 2
     assert card(page, "Invocations") == shop.count()
@@ -166,9 +167,7 @@ def test_the_timeline_of_all(tab: Tab, shop: Shop) -> None:
 def test_tasks(tab: Tab, shop: Shop) -> None:
     shown = {row[0] for row in rows(tab.open("/tasks/"))}
 
-    names = ("charge", "pack", "fulfil", "notify", "tally")
-    own = {f"monitored.tasks.{name}" for name in names}
-    assert {name for name in shown if name.startswith("monitored.")} == own
+    assert {name for name in shown if name.startswith("monitored.")} == shop.tasks
 
 
 def test_a_task_lists_its_calls(tab: Tab, shop: Shop) -> None:
@@ -262,7 +261,7 @@ def test_runs_of_the_atomic_service(tab: Tab, shop: Shop) -> None:
     page = tab.open("/runners/atomic-service/timeline?page_size=1000")
 
     assert len(found) < 1000
-    assert f"1–{len(found)} / {len(found)}" in page.inner_text("body")
+    assert f"1\N{EN DASH}{len(found)} / {len(found)}" in page.inner_text("body")
 
 
 def test_the_log_explorer_finds_what_a_worker_said(tab: Tab, shop: Shop) -> None:

@@ -158,13 +158,14 @@ def _healthy(monitor: Monitor) -> bool:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+def browser(*, offline: bool = True) -> Iterator[Browser]:
+    """A headless Chromium; offline, it knows no other host than this one."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everywhere installed
 
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
-            executable_path=chromium(), args=[_NO_OTHER_HOST, "--no-proxy-server"]
+            executable_path=chromium(),
+            args=[_NO_OTHER_HOST, "--no-proxy-server"] if offline else [],
         )
         try:
             yield running
