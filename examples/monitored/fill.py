@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pynenc.invocation.status import InvocationStatus
 
-from monitored.tasks import ACCEPTED, FOLDER, app, fulfil, tally
+from monitored.tasks import FOLDER, app, fulfil, notify, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def fill(orders: int, workers: int = 2, timeout: float = 120) -> None:
         TimeoutError: If it takes longer.
         RuntimeError: If a worker ends before that.
     """
-    before = app.trigger.count_events(event_code=ACCEPTED)
+    before = app.orchestrator.count_invocations(notify.task_id)
     batches = [list(batch) for batch in batched(range(1, orders + 1), BATCH)]
     deadline = time.monotonic() + timeout
     with ExitStack() as stack:
@@ -55,7 +55,7 @@ def fill(orders: int, workers: int = 2, timeout: float = 120) -> None:
 def _all_done(batches: int) -> bool:
     """Whether each batch has told its customers, the clock has struck and nothing is left to do."""
     return (
-        app.trigger.count_events(event_code=ACCEPTED, triggered=True) == batches
+        app.orchestrator.count_invocations(notify.task_id) == batches
         and app.orchestrator.count_invocations(tally.task_id) > 0
         and app.orchestrator.count_invocations(statuses=_NOT_FINAL) == 0
     )
