@@ -16,7 +16,7 @@ from monitor.shop import Shop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import BrowserContext
 
     from monitor.tools import Monitor, Tab
 
@@ -71,22 +71,23 @@ def other_monitor(other_shop: Shop) -> Iterator[Monitor]:
 # Of a module, not the session: playwright runs an event loop, which must end before the
 # asynchronous tests of other folders.
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
     with tools.browser() as browser:
-        yield browser
+        # One context, so that what all pages share is loaded once.
+        yield browser.new_context(viewport={"width": 1600, "height": 1000})
 
 
 @pytest.fixture
-def tab(browser: Browser, monitor: Monitor) -> Iterator[Tab]:
+def tab(browser: BrowserContext, monitor: Monitor) -> Iterator[Tab]:
     yield from _tab(browser, monitor)
 
 
 @pytest.fixture
-def other_tab(browser: Browser, other_monitor: Monitor) -> Iterator[Tab]:
+def other_tab(browser: BrowserContext, other_monitor: Monitor) -> Iterator[Tab]:
     yield from _tab(browser, other_monitor)
 
 
-def _tab(browser: Browser, monitor: Monitor) -> Iterator[Tab]:
-    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+def _tab(browser: BrowserContext, monitor: Monitor) -> Iterator[Tab]:
+    page = browser.new_page()
     yield tools.Tab(page, monitor)
     page.close()
