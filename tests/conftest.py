@@ -17,7 +17,6 @@ from pynenc_redis_lua.scripts.library import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from servers import Server
 
@@ -77,15 +76,14 @@ def keys_of(connection: Connection, app_id: str) -> list[bytes]:
 
 
 @pytest.fixture
-def make_app(server: Server, tmp_path: Path, app_id: str) -> Iterator[Callable[..., Pynenc]]:
-    """Make apps with their state on the server and the rest in SQLite; purged afterwards."""
+def make_app(server: Server, app_id: str) -> Iterator[Callable[..., Pynenc]]:
+    """Make apps with all of their data on the server; purged afterwards."""
     apps: list[Pynenc] = []
 
     def make(name: str = app_id, **values: object) -> Pynenc:
         app = (
             PynencBuilder()
             .app_id(name)
-            .sqlite(str(tmp_path / "pynenc.db"))
             .redis(url=server.url)
             .custom_config(redis_cluster=server.cluster, redis_outage_budget=10.0, **values)
             .build()
@@ -95,7 +93,7 @@ def make_app(server: Server, tmp_path: Path, app_id: str) -> Iterator[Callable[.
 
     yield make
     for app in apps:
-        app.state_backend.purge()
+        app.purge()
         app.state_backend.client.hdel("pynenc:apps", app.app_id)
 
 

@@ -354,7 +354,9 @@ def _answers(process: subprocess.Popen[bytes], client: redis.Redis) -> bool:
             return "ended"
         try:
             # Another server may have taken the port, and ours not have noticed yet.
-            return "ready" if client.info("server")["process_id"] == process.pid else None
+            # INFO is answered while the data is being loaded, PING is not.
+            ours = client.ping() and client.info("server")["process_id"] == process.pid
+            return "ready" if ours else None
         except redis.RedisError:
             return None
 

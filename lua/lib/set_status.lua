@@ -13,7 +13,7 @@ local function new_owner(record, status, owner)
 end
 
 -- Change the status of an invocation (already found to be allowed) and all that follows from it.
--- Replies with whether edges of waiting are left, as release_waiters does.
+-- Of those that wait, the rest is left to orchestrator/release where they are many.
 -- The time never stands still within an invocation, whatever the server's clock does.
 local function set_status(invocation_id, record, status, owner, op)
   local at_us = math.max(now_us(), tonumber(record.at_us) + 1)
@@ -25,7 +25,8 @@ local function set_status(invocation_id, record, status, owner, op)
   if is(status, "final") then
     redis.call("ZREM", open, invocation_id)
     redis.call("ZADD", expiring, record.at_us, invocation_id)
-    return release_waiters(invocation_id)
+    release_waiters(invocation_id)
+    return
   end
   redis.call("ZADD", open, record.at_us, invocation_id)
   if is(status, "available") then
@@ -33,5 +34,4 @@ local function set_status(invocation_id, record, status, owner, op)
   else
     redis.call("ZREM", blocking, invocation_id)
   end
-  return false
 end

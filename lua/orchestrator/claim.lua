@@ -3,7 +3,8 @@
 --- Those that others wait for come first, then the head of a queue. Each becomes pending and owned,
 --- is recorded, and comes back with its record and arguments. One that running concurrency control
 --- holds back goes to the end of its queue or ends, by its task's setting; the reply says which
---- changed how, and how many wait for their slot. `left` says whether the queue holds anything that
+--- changed how (and which of them orchestrator/release has to release more of), and how many wait for
+--- their slot. `left` says whether the queue holds anything that
 --- was not looked at.
 -- @version 1
 -- @key statuses
@@ -19,6 +20,8 @@
 -- @key history_times
 -- @key runner_contexts
 -- @key context_times
+-- @key condition_index
+-- @key changes
 -- @key queue
 -- @key queued
 -- @key queue_sequence
@@ -32,11 +35,12 @@
 -- @arg contexts bytes
 -- @arg consumer id
 -- @arg op id
--- @returns OK claimed held_back waiting left
+-- @returns OK claimed held_back waiting left noted
 -- @errors NO_OWNER
 -- @cost O(count log N)
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/set_status.lua" %]]
+--[[% use "lib/has_edges.lua" %]]
 --[[% use "lib/record_status.lua" %]]
 --[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/slot_taken.lua" %]]
@@ -79,10 +83,11 @@ local function hold_back(invocation_id, record)
     return
   end
   change(invocation_id, record, status)
-  held_back[#held_back + 1] = { invocation_id, record.task, status }
+  local more = has_edges(invocation_id) and is(status, "final") and 1 or 0
+  held_back[#held_back + 1] = { invocation_id, record.task, status, more }
   if status == "concurrency_controlled" then
     change(invocation_id, record, "rerouted")
-    held_back[#held_back + 1] = { invocation_id, record.task, "rerouted" }
+    held_back[#held_back + 1] = { invocation_id, record.task, "rerouted", 0 }
     back[#back + 1] = { invocation_id, record }
   end
 end
@@ -128,7 +133,7 @@ for _, invocation_id in ipairs(last_reply(consumer, op) or {}) do
   end
 end
 if #ids > 0 then
-  return { "OK", claimed, held_back, 0, 0 }
+  return { "OK", claimed, held_back, 0, 0, noted }
 end
 
 local context_list = parse_pairs(contexts)
@@ -166,4 +171,4 @@ if #ids > 0 then
   -- More work than this worker took: wake the next one.
   ring(left)
 end
-return { "OK", claimed, held_back, #back, left }
+return { "OK", claimed, held_back, #back, left, noted }

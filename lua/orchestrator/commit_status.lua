@@ -16,6 +16,8 @@
 -- @key history_times
 -- @key runner_contexts
 -- @key context_times
+-- @key condition_index
+-- @key changes
 -- @key results
 -- @key exceptions
 -- @key client_data_uses
@@ -27,16 +29,17 @@
 -- @arg op id
 -- @arg outcome str
 -- @arg serialized bytes
--- @returns OK owner time task more | REFUSED status owner time | TAKEN status owner time | UNKNOWN
--- @cost O(log N), and up to 500 who wait for an invocation that becomes final
+-- @returns OK owner time task noted more | REFUSED status owner time | TAKEN status owner time | UNKNOWN
+-- @cost O(log N), and up to 250 who wait for an invocation that becomes final
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/set_status.lua" %]]
+--[[% use "lib/has_edges.lua" %]]
 --[[% use "lib/slot_taken.lua" %]]
 --[[% use "lib/use_client_data.lua" %]]
 --[[% use "lib/record_status.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
-local record, more = read_status(invocation_id), false
+local record = read_status(invocation_id)
 if not record then
   return { "UNKNOWN" }
 end
@@ -56,7 +59,8 @@ if record.op ~= op then
     redis.call("HSET", exceptions, invocation_id, serialized)
   end
   use_client_data(invocation_id, serialized)
-  more = set_status(invocation_id, record, status, owner, op)
+  set_status(invocation_id, record, status, owner, op)
   record_status(invocation_id, record, context_id)
 end
-return { "OK", record.owner, record.at_us, record.task, more and 1 or 0 }
+local more = is(record.status, "final") and has_edges(invocation_id) and 1 or 0
+return { "OK", record.owner, record.at_us, record.task, noted, more }

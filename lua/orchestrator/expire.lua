@@ -33,6 +33,7 @@
 --[[% use "lib/unindex_status.lua" %]]
 --[[% use "lib/argument_members.lua" %]]
 --[[% use "lib/release_waiters.lua" %]]
+--[[% use "lib/has_edges.lua" %]]
 --[[% use "lib/dequeue.lua" %]]
 --[[% use "lib/index_members.lua" %]]
 --[[% use "lib/forget_workflow.lua" %]]
@@ -87,7 +88,8 @@ for _, invocation_id in ipairs(expired) do
   local record = redis.call("HGET", invocations, invocation_id)
   looked_at = looked_at + 1
   left = left - (record and forget_workflow(invocation_id, record, 500) or 0)
-  if release_waiters(invocation_id) or left <= 0 then
+  left = left - release_waiters(invocation_id)
+  if left <= 0 or has_edges(invocation_id) then
     break
   end
   forget_status(invocation_id)

@@ -1,8 +1,10 @@
 #!lua
 --- Forget runners that have been silent for a time, at most `count` of them.
---- Replies with how many there were. What they ran is gone from the history as well by then.
+--- Replies with how many there were. None is forgotten for the silence of an outage: what it runs
+--- would be taken for orphaned.
 -- @version 1
 -- @key heartbeats
+-- @key heartbeats_since
 -- @key runners
 -- @arg age_us int
 -- @arg count count
@@ -10,11 +12,17 @@
 -- @cost O(count log N)
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
-local before = decimal(now_us() - age_us)
-local silent = redis.call("ZRANGE", heartbeats, "-inf", before, "BYSCORE", "LIMIT", 0, count)
+--[[% use "lib/is_dead.lua" %]]
+local now, removed = now_us(), 0
+local before = decimal(now - age_us)
+local silent =
+  redis.call("ZRANGE", heartbeats, "-inf", before, "BYSCORE", "LIMIT", 0, count, "WITHSCORES")
 start_writing()
-for _, runner_id in ipairs(silent) do
-  redis.call("ZREM", heartbeats, runner_id)
-  redis.call("HDEL", runners, runner_id)
+for i = 1, #silent, 2 do
+  if is_dead(silent[i + 1], now, age_us) then
+    redis.call("ZREM", heartbeats, silent[i])
+    redis.call("HDEL", runners, silent[i])
+    removed = removed + 1
+  end
 end
-return { "OK", #silent }
+return { "OK", removed }

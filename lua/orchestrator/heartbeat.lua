@@ -22,7 +22,7 @@ local now = decimal(now_number)
 local last = redis.call("ZRANGE", heartbeats, 0, 0, "REV", "WITHSCORES")[2]
 start_writing()
 if last and tonumber(last) < now_number - outage_us then
-  redis.call("SET", heartbeats_since, now)
+  redis.call("SET", heartbeats_since, pack(now) .. pack(last))
 end
 for i = 1, item_count do
   local runner_id = item(i)

@@ -29,4 +29,4 @@ for _, name in ipairs(task == "" and task_names() or { task }) do
     prefixes[#prefixes + 1] = pack(name) .. pack(status)
   end
 end
-return { "OK", newest(prefixes, offset, count) }
+return { "OK", newest(task_index, prefixes, 0, 2 ^ 52, offset, count) }

@@ -16,6 +16,8 @@
 -- @key history_times
 -- @key runner_contexts
 -- @key context_times
+-- @key condition_index
+-- @key changes
 -- @key queue
 -- @key queued
 -- @key queue_sequence
@@ -27,7 +29,7 @@
 -- @arg pending_us int
 -- @arg dead_us int
 -- @item invocation_id id
--- @returns OK recovered
+-- @returns OK recovered noted
 -- @cost O(n log N) for n items
 --[[% use "lib/requeue.lua" %]]
 --[[% use "lib/recovery_steps.lua" %]]
@@ -52,4 +54,4 @@ for i = 1, item_count do
   end
 end
 ring(#recovered)
-return { "OK", recovered }
+return { "OK", recovered, noted }

@@ -1,6 +1,6 @@
 #!lua
---- Remove what is noted of an invocation's waiting and being waited for, up to 500 of each.
---- Replies with MORE if there may be more.
+--- Remove what is noted of an invocation's waiting and being waited for, up to 250 of each.
+--- Replies with MORE if there is more.
 -- @version 1
 -- @key statuses
 -- @key waits
@@ -9,5 +9,7 @@
 -- @returns OK | MORE
 -- @cost O(n log N) for n of them
 --[[% use "lib/release_waiters.lua" %]]
+--[[% use "lib/has_edges.lua" %]]
 start_writing()
-return { release_waiters(invocation_id) and "MORE" or "OK" }
+release_waiters(invocation_id)
+return { has_edges(invocation_id) and "MORE" or "OK" }

@@ -12,6 +12,8 @@
 -- @key history_times
 -- @key runner_contexts
 -- @key context_times
+-- @key condition_index
+-- @key changes
 -- @key queue
 -- @key queued
 -- @key queue_sequence
@@ -26,7 +28,8 @@
 -- @arg contexts bytes
 -- @arg consumer id
 -- @arg op id
--- @returns OK owner time task | REFUSED status owner time | UNKNOWN
+-- @returns OK owner time task noted | REFUSED status owner time | UNKNOWN
+-- @errors NO_WAY_BACK
 -- @cost O(log N)
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/requeue.lua" %]]
@@ -34,10 +37,13 @@
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
+if status ~= "retry" and status ~= "rerouted" then
+  return fail("NO_WAY_BACK", "what goes back to its queue is retry or rerouted, not " .. status)
+end
 -- The next claim of another runner leaves no trace of this operation in the record.
 local before = last_reply(consumer, op)
 if before then
-  return { "OK", unpack(before) }
+  return { "OK", before[1], before[2], before[3], noted }
 end
 local record = read_status(invocation_id)
 if not record then
@@ -55,6 +61,5 @@ end
 record.queue, record.priority = queue_name, priority
 requeue(invocation_id, record, { status }, context_id, op)
 ring(1)
-local reply = { record.owner, record.at_us, record.task }
-remember_reply(consumer, op, reply)
-return { "OK", unpack(reply) }
+remember_reply(consumer, op, { record.owner, record.at_us, record.task })
+return { "OK", record.owner, record.at_us, record.task, noted }

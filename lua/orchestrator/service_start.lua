@@ -1,12 +1,15 @@
 #!lua
 --- Record the start of an atomic service; only one execution runs at a time.
 --- Where another one runs, this one is recorded as blocked, with no length. A holder that has not
---- been heard of for `dead_us` is taken over: it is recorded as abandoned.
+--- been heard of for `dead_us` is taken over: it is recorded as abandoned. With `overdue_us`, it starts
+--- only if nobody has started one for that time, which this runner has been there for; if not, nothing
+--- is recorded.
 -- @version 1
 -- @key services
 -- @key service_times
 -- @key service_holder
 -- @key heartbeats
+-- @key runners
 -- @key heartbeats_since
 -- @arg service_id id
 -- @arg runner_id id
@@ -14,6 +17,7 @@
 -- @arg status id
 -- @arg reason str
 -- @arg dead_us int
+-- @arg overdue_us int
 -- @returns STARTED start | BLOCKED start
 -- @cost O(log N)
 --[[% use "lib/time.lua" %]]
@@ -33,6 +37,26 @@ local function is_gone(fields)
   return is_dead(heard or fields[2], now, dead_us)
 end
 
+local function is_overdue()
+  local before = now - overdue_us
+  local said = redis.call("HGET", runners, runner_id)
+  if not said or tonumber((unpack_field(said, 1))) > before then
+    return false
+  end
+  for _, id in ipairs(redis.call("ZRANGE", service_times, 0, 99, "REV")) do
+    local execution = read_service(id)
+    if execution and execution[4] == "running" then
+      return is_gone(execution)
+    elseif execution and execution[4] ~= "blocked" then
+      return tonumber(execution[2]) <= before
+    end
+  end
+  return true
+end
+
+if overdue_us > 0 and not is_overdue() then
+  return { "BLOCKED", start_us }
+end
 start_writing()
 if status == "running" then
   local holder = redis.call("GET", service_holder)

@@ -14,7 +14,7 @@
 -- @arg owner bytes
 -- @arg op id
 -- @returns OK owner time | REFUSED status owner time | UNKNOWN
--- @cost O(log N), and up to 500 who wait for an invocation that becomes final
+-- @cost O(log N), and up to 250 who wait for an invocation that becomes final
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/set_status.lua" %]]
 local record = read_status(invocation_id)

@@ -15,6 +15,8 @@
 -- @key history_times
 -- @key runner_contexts
 -- @key context_times
+-- @key condition_index
+-- @key changes
 -- @key queue
 -- @key queued
 -- @key queue_sequence
@@ -35,28 +37,20 @@
 -- @item unique_key str
 -- @item reroutes str
 -- @item digests bytes
--- @returns OK | EXISTS invocation_id
+-- @returns OK noted | EXISTS invocation_id
 -- @cost O(n log N) for n items
---[[% use "lib/upsert_invocation.lua" %]]
---[[% use "lib/register.lua" %]]
---[[% use "lib/renew_control.lua" %]]
---[[% use "lib/read_status.lua" %]]
---[[% use "lib/parent_of.lua" %]]
+--[[% use "lib/submit.lua" %]]
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
---[[% use "lib/record_status.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
---[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/ring.lua" %]]
 if reuse == 1 then
   local invocation_id, _, _, _, _, unique_key = item(1)
-  local prefix = pack("unique") .. pack(unique_key)
-  local last = "(" .. prefix .. "\255"
-  local found = redis.call("ZRANGE", concurrency, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1)[1]
+  local found = registered_one(unique_key)
   -- A call that is repeated must not find itself.
   if found and redis.call("HEXISTS", statuses, invocation_id) == 0 then
-    return { "EXISTS", (unpack_field(found, #prefix + 1)) }
+    return { "EXISTS", found }
   end
 end
 local members = {}
@@ -72,31 +66,21 @@ store_contexts(context_list)
 local first_us, added = now_us(), 0
 for i = 1, item_count do
   local invocation_id, stored, serialized, task, slot, unique_key, reroutes, digests = item(i)
-  local known = read_status(invocation_id)
-  if known then
-    renew_control(invocation_id, known, slot, unique_key, reroutes, digests)
-  else
-    local at_us = decimal(first_us + i - 1)
-    local record = {
-      owner = owner,
-      at_us = at_us,
-      op = op,
-      registered_us = at_us,
-      task = task,
-      queue = queue_name,
-      priority = priority,
-      slot = slot,
-      unique = unique_key,
-      reroutes = reroutes,
-      digests = digests,
-      call = "",
-    }
-    put_invocation(invocation_id, stored, members[i], serialized)
-    register(invocation_id, record)
-    record_status(invocation_id, record, context_id, parent_of(stored))
-    enqueue(invocation_id, queue_name, priority)
+  local record = {
+    owner = owner,
+    at_us = decimal(first_us + i - 1),
+    op = op,
+    task = task,
+    queue = queue_name,
+    priority = priority,
+    slot = slot,
+    unique = unique_key,
+    reroutes = reroutes,
+    digests = digests,
+  }
+  if submit(invocation_id, record, stored, members[i], serialized, context_id) then
     added = added + 1
   end
 end
 ring(added)
-return { "OK" }
+return { "OK", noted }

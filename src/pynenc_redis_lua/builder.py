@@ -11,6 +11,7 @@ from pynenc_redis_lua.client_data_store import RedisClientDataStore
 from pynenc_redis_lua.errors import ConfigurationError
 from pynenc_redis_lua.orchestrator import RedisOrchestrator
 from pynenc_redis_lua.state_backend import RedisStateBackend
+from pynenc_redis_lua.trigger import RedisTrigger
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +23,7 @@ _COMPONENTS = {
     "orchestrator_cls": RedisOrchestrator.__name__,
     "broker_cls": RedisBroker.__name__,
     "client_data_store_cls": RedisClientDataStore.__name__,
+    "trigger_cls": RedisTrigger.__name__,
 }
 
 

@@ -45,15 +45,26 @@ class RedisComponent:
         return self.connection.client
 
 
-def paged(page_behind: Callable[[bytes], list[bytes]]) -> Iterator[bytes]:
-    """Iterate over the entries of pages of `PAGE`, each of which goes on behind the last entry."""
+def paged(page_behind: Callable[[bytes], list[bytes]], size: int = PAGE) -> Iterator[bytes]:
+    """Iterate over the entries of pages, each of which goes on behind the last entry."""
+    after = b""
+    while True:
+        page = page_behind(after)
+        yield from page
+        if len(page) < size:
+            return
+        after = page[-1]
+
+
+def paged_entries(page_behind: Callable[[bytes], list[list[bytes]]]) -> Iterator[list[bytes]]:
+    """Do the same with entries of several parts, behind the first part of the last entry."""
     after = b""
     while True:
         page = page_behind(after)
         yield from page
         if len(page) < PAGE:
             return
-        after = page[-1]
+        after = page[-1][0]
 
 
 def scanned[T](page_at: Callable[[str], tuple[bytes, T]]) -> Iterator[T]:

@@ -14,6 +14,7 @@ from pynenc.conf.config_broker import ConfigBroker
 from pynenc.conf.config_client_data_store import ConfigClientDataStore
 from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_state_backend import ConfigStateBackend
+from pynenc.conf.config_trigger import ConfigTrigger
 
 from pynenc_redis_lua.errors import ConfigurationError
 
@@ -98,3 +99,7 @@ class ConfigBrokerRedis(ConfigBroker, ConfigRedis):
 
 class ConfigClientDataStoreRedis(ConfigClientDataStore, ConfigRedis):
     """Settings of :class:`~pynenc_redis_lua.client_data_store.RedisClientDataStore`."""
+
+
+class ConfigTriggerRedis(ConfigTrigger, ConfigRedis):
+    """Settings of :class:`~pynenc_redis_lua.trigger.RedisTrigger`."""

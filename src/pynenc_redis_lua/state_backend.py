@@ -6,6 +6,7 @@ size are iterators that fetch a page at a time.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -130,14 +131,13 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
                 )
                 for invocation in invocations
             ),
-            packed_contexts(contexts),
+            contexts,
         )
-        self.remember_contexts(contexts)
 
     def _upsert(
         self,
         rows: Iterable[tuple[InvocationDTO, CallDTO, InvocationHistory | None]],
-        contexts: bytes = b"",
+        contexts: Sequence[RunnerContext] = (),
     ) -> None:
         items = (
             (
@@ -150,7 +150,8 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
             for dto, call, history in rows
         )
         for batch in batches(items):
-            self.scripts.state_upsert_invocations(contexts=contexts, items=batch)
+            self.scripts.state_upsert_invocations(contexts=packed_contexts(contexts), items=batch)
+            self.remember_contexts(contexts)
 
     def _get_invocation(self, invocation_id: InvocationId) -> tuple[InvocationDTO, CallDTO] | None:
         """Return an invocation and its call, or None if it is not stored."""
@@ -258,7 +259,7 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
         )
         for batch in batches(items):
             self.scripts.state_add_histories(contexts=packed_contexts(contexts), items=batch)
-        self.remember_contexts(contexts)
+            self.remember_contexts(contexts)
 
     def _get_history(self, invocation_id: InvocationId) -> list[InvocationHistory]:
         """Return the records of an invocation, ordered by time."""
@@ -456,7 +457,7 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
         found = []
         sent_since = time.monotonic() - RESEND_CONTEXTS_SECONDS
         while runner_context is not None:
-            if self._contexts_sent.get(runner_context.runner_id, 0.0) < sent_since:
+            if self._contexts_sent.get(runner_context.runner_id, -math.inf) < sent_since:
                 found.append(runner_context)
             runner_context = runner_context.parent_ctx
         return found

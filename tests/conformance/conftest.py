@@ -50,12 +50,11 @@ def app_combination_instance(
         "ORCHESTRATOR_CLS": "RedisOrchestrator",
         "BROKER_CLS": "RedisBroker",
         "STATE_BACKEND_CLS": "RedisStateBackend",
-        "TRIGGER_CLS": "SQLiteTrigger",
+        "TRIGGER_CLS": "RedisTrigger",
         "SERIALIZER_CLS": serializer,
         "RUNNER_CLS": runner,
         "REDIS_URL": server.url,
         "REDIS_CLUSTER": str(server.cluster),
-        "SQLITE_DB_PATH": request.getfixturevalue("temp_sqlite_db_path"),
         "APP_ID": f"{request.node.name}-{uuid.uuid4().hex[:8]}",
         "PRINT_ARGUMENTS": "False",
         # As the suite's own fixture has them.

@@ -139,7 +139,9 @@ class TestSweep:
         assert list(app.orchestrator.get_running_invocations_for_recovery()) == []
         assert orchestrator(app).recover_invocations(ALIVE) == []
         # It had the dead limit to be heard of again.
-        client_of(app).decrby(key_of(app, "heartbeats_since"), 61_000_000)
+        ended, last = unpack(client_of(app).get(key_of(app, "heartbeats_since")))
+        earlier = pack(int(ended) - 61_000_000, last)
+        client_of(app).set(key_of(app, "heartbeats_since"), earlier)
         assert orchestrator(app).recover_invocations(ALIVE) == [lost.invocation_id]
         assert own.status == S.RUNNING
 
@@ -272,6 +274,7 @@ class TestRetention:
         # A ProcessRunner gives each invocation a process of its own, which is a runner.
         app = make_app(auto_final_invocation_purge_hours=0.0)
         gone = [runner(f"gone-{number}") for number in range(20)]
+        app.orchestrator.register_runner_heartbeats([ALIVE.runner_id])
         for each in gone:
             app.orchestrator.register_runner_heartbeats([each.runner_id])
             bind(app, life_tasks.noop)()

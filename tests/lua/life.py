@@ -111,7 +111,7 @@ class Life:
         consumer: str = "consumer",
         op: str | None = None,
     ) -> Claimed:
-        claimed, held_back, waiting, left = self.call(
+        claimed, held_back, waiting, left, _ = self.call(
             "orchestrator/claim",
             queue_name=queue,
             count=number,
@@ -119,7 +119,7 @@ class Life:
             consumer=consumer,
             **self.by(runner, op),
         ).values
-        held = [(id_.decode(), status.decode()) for id_, _, status in held_back]
+        held = [(id_.decode(), status.decode()) for id_, _, status, _ in held_back]
         return Claimed([fields[0].decode() for fields in claimed], held, waiting, left)
 
     def commit(
@@ -181,6 +181,11 @@ class Life:
         )
         for runner in runners:
             self.raw.zincrby(self.key("heartbeats"), -ago_us, runner)
+
+    def outage_ended(self, ago_us: int) -> None:
+        """Set the end of the outage that is noted back in time."""
+        ended, last = unpack(self.raw.get(self.key("heartbeats_since")))
+        self.raw.set(self.key("heartbeats_since"), pack(int(ended or 0) - ago_us, last))
 
     def wait(self, waiting: str, *awaited: str) -> Reply:
         items = [(id_,) for id_ in awaited]

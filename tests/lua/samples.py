@@ -104,6 +104,18 @@ def _send_back(invocation_id: str, status: str) -> dict[str, Any]:
     }
 
 
+# What orchestrator/submit has as the columns of an item, trigger/fire has as arguments.
+_SUBMISSION = (
+    "invocation_id",
+    "record",
+    "serialized_arguments",
+    "task",
+    "slot",
+    "unique_key",
+    "reroutes",
+    "digests",
+)
+
 # Arguments of each script. The writers, run in this order, store what the readers read.
 SAMPLES: dict[str, dict[str, Any]] = {
     "app/store_info": {"app_id": "app", "info": b"{}"},
@@ -266,12 +278,123 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "status": "running",
         "reason": "",
         "dead_us": ANY_AGE,
+        "overdue_us": 0,
     },
     "orchestrator/service_active": {},
-    "orchestrator/service_overdue": {"runner_id": "runner", "after_us": 0},
     "orchestrator/services_page": {"until_us": MAX_US, "offset": 0, "count": 10},
     "orchestrator/services_trim": {"age_us": ANY_AGE, "keep": 10, "items": [("ended",)]},
     "orchestrator/purge": {},
+    "trigger/register": {
+        "task": "module.triggered",
+        "items": [
+            (
+                "condition",
+                "condition",
+                b"{condition}",
+                pack(
+                    pack("kind", "cron", "condition"),
+                    pack("task", "module.function", "condition"),
+                    pack("watch", "module.function", "registered", "condition"),
+                ),
+            ),
+            (
+                "trigger",
+                "trigger",
+                pack("module.triggered", "or", None, pack("condition")),
+                pack(
+                    pack("by", "condition", "trigger"),
+                    pack("triggers", "module.triggered", "trigger"),
+                ),
+            ),
+        ],
+    },
+    "trigger/conditions_page": {"prefix": pack("kind"), "after": b"", "count": 10},
+    "trigger/get_conditions": {"items": [("condition",)]},
+    "trigger/get_triggers": {"items": [("trigger",)]},
+    "trigger/triggers_of": {"items": [("condition",)]},
+    "trigger/record": {
+        "change": b"",
+        "consumer": "recorder",
+        "op": "record",
+        "items": [("valid", "condition", b"{valid}"), ("other", "condition", b"{other}")],
+    },
+    "trigger/valid_page": {"after": 0, "count": 10},
+    "trigger/settle": {"trigger_id": "trigger", "items": [("valid", 1, 0)]},
+    "trigger/clear": {"items": [("unknown",)]},
+    "trigger/changes_page": {"age_us": 0, "count": 10},
+    "trigger/store_cron": {
+        "condition_id": "condition",
+        "tick": "2026-01-01T00:00:00",
+        "expected": "",
+        "op": "tick",
+        "items": [("tick", "condition", b"{tick}")],
+    },
+    "trigger/get_cron": {"items": [("condition",)]},
+    "trigger/claim_run": {
+        "run_id": "run",
+        "lease_us": ANY_AGE,
+        "consumer": "claimer",
+        "op": "claim",
+    },
+    "trigger/store_event": {
+        "event_id": "event",
+        "code": "code",
+        "at_us": 10,
+        "matched": "1",
+        "emitter": pack("emitter", "module.function", "runner"),
+        "event": b"{event}",
+        "links": pack("started"),
+        "items": [("of event", "condition", b"{of event}")],
+    },
+    "trigger/link_events": {"invocation_id": "linked", "items": [("event",)]},
+    "trigger/get_events": {"items": [("event",)]},
+    "trigger/events_page": {
+        "from_us": 0,
+        "to_us": 20,
+        "offset": 0,
+        "count": 10,
+        "newest_first": 1,
+        "whole": 1,
+        "items": [(pack("all", 1, 1),)],
+    },
+    "trigger/count_events": {"from_us": 0, "to_us": 20, "items": [(pack("all", 1, 1),)]},
+    "trigger/event_codes": {"after": b"", "count": 10},
+    "trigger/triggered_by": {"event_id": "event"},
+    "trigger/store_run": {
+        "run_id": "run",
+        "at_us": 10,
+        "prefixes": pack(pack("all"), pack("event", "event"), pack("service", "service")),
+        "event_ids": pack("event"),
+        "run": b"{run}",
+    },
+    "trigger/get_runs": {"items": [("run",)]},
+    "trigger/runs_page": {
+        "prefix": pack("all"),
+        "from_us": 0,
+        "to_us": 20,
+        "after": b"",
+        "count": 10,
+    },
+    "trigger/services_page": {"after": b"", "count": 10},
+    "trigger/fire": {
+        "queue_name": "fired",
+        "priority": PRIORITY,
+        "reuse": 0,
+        **dict(zip(_SUBMISSION, submission("fired"), strict=True)),
+        "trigger_id": "trigger",
+        "run_id": "fired run",
+        "run_us": 10,
+        "run_prefixes": pack(pack("all"), pack("event", "event")),
+        "run": b"{run}",
+        "event_ids": pack("event"),
+        "items": [],
+        **_by("runner", "fire"),
+    },
+    "trigger/expire_pending": {"age_us": ANY_AGE, "count": 10},
+    "trigger/expire_events": {"before_us": 0, "keep": 10, "count": 10},
+    "trigger/expire_runs": {"before_us": 0, "keep": 10, "count": 10},
+    "trigger/remove_runs_of": {"count": 10, "items": [("unknown",)]},
+    "trigger/purge": {},
 }
 
 # What has to be there for a sample to do something, if it is not the sample before it.
@@ -323,6 +446,7 @@ BEFORE: dict[str, list[Call]] = {
                 "status": "running",
                 "reason": "",
                 "dead_us": ANY_AGE,
+                "overdue_us": 0,
             },
         )
     ],

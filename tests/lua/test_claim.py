@@ -48,7 +48,7 @@ def test_hands_out_records_and_arguments_and_makes_them_pending_and_owned(life: 
         **life.by("runner"),
     )
     claimed = [[b"a", record, pack("x", "1")], [b"b", invocation(), b""]]
-    assert reply == ("OK", [claimed, [], 0, 0])
+    assert reply == ("OK", [claimed, [], 0, 0, []])
     for id_ in ("a", "b"):
         assert life.status(id_) == ("pending", "runner")
         assert life.history(id_)[1:] == [("pending", "runner", "runner")]

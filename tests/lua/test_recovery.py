@@ -111,17 +111,25 @@ def test_what_is_free_to_run_is_where_it_should_be_in_a_queue(
 
 @pytest.mark.parametrize("status", sorted(OWNED))
 def test_after_an_outage_every_owner_has_the_dead_limit_to_be_heard_of(
-    life: Life, raw: Redis, place: Place, status: str
+    life: Life, place: Place, status: str
 ) -> None:
     minute = 60 * SECOND
     life.beat("cut off", "first", ago_us=2 * minute)
-    place({"a": Record(status, "cut off"), "b": Record(status, "unheard")})
-    assert stale(life, dead_us=minute) == ["a", "b"]
+    life.beat("dead before", ago_us=4 * minute)
+    place(
+        {
+            "a": Record(status, "cut off"),
+            "b": Record(status, "unheard"),
+            "c": Record(status, "dead before"),
+        }
+    )
+    assert stale(life, dead_us=minute) == ["a", "b", "c"]
     life.beat("first", outage_us=minute)
-    assert stale(life, dead_us=minute) == ["b"]
+    # However often there is an outage, it saves nobody who was dead before the last one.
+    assert stale(life, dead_us=minute) == ["b", "c"]
     assert life.recover("a", dead_us=minute) == []
-    raw.decrby(life.key("heartbeats_since"), minute + SECOND)
-    assert stale(life, dead_us=minute) == ["a", "b"]
+    life.outage_ended(minute + SECOND)
+    assert stale(life, dead_us=minute) == ["a", "b", "c"]
     assert life.recover("a", dead_us=minute) == ["a"]
 
 

@@ -190,10 +190,21 @@ def test_heartbeat_after_everybodys_silence_notes_its_time(
         raw.zincrby(key("heartbeats"), -100 * SECOND, runner)
     hear_of(life, "b", "a")
     since = silence_known(life)
-    assert since is not None
-    assert dict(life.snapshot()["heartbeats"])[b"b"] == int(since)
+    ended, last = (int(time or 0) for time in unpack(since or b""))
+    assert dict(life.snapshot()["heartbeats"])[b"b"] == ended
+    assert ended - last >= 100 * SECOND
     hear_of(life, "a")
     assert silence_known(life) == since
+
+
+def test_nobody_is_forgotten_for_the_silence_of_an_outage(life: Life, raw: Redis, key: Key) -> None:
+    silent_for(life, raw, key, {"cut off": 100, "first": 100, "dead long before": 300})
+    hear_of(life, "first")
+    assert expire(life, age_us=80 * SECOND) == 1
+    assert known(life) == {b"cut off", b"first"}
+    life.outage_ended(81 * SECOND)
+    assert expire(life, age_us=80 * SECOND) == 1
+    assert known(life) == {b"first"}
 
 
 # expire_contexts

@@ -40,6 +40,7 @@ def start(
     at: int | None = None,
     status: str = "running",
     reason: str = "",
+    overdue_us: int = 0,
 ) -> Reply:
     return life.call(
         "orchestrator/service_start",
@@ -49,6 +50,7 @@ def start(
         status=status,
         reason=reason,
         dead_us=DEAD,
+        overdue_us=overdue_us,
     )
 
 
@@ -204,16 +206,19 @@ def test_holder_is_not_taken_over_after_an_outage(life: Life, raw: Redis) -> Non
     life.beat("cut off", "first", ago_us=DEAD + SECOND)
     life.beat("first", outage_us=DEAD)
     assert start(life, "two", runner="first", at=time + 1).tag == "BLOCKED"
-    raw.decrby(life.key("heartbeats_since"), DEAD + SECOND)
+    life.outage_ended(DEAD + SECOND)
     assert start(life, "three", runner="first", at=time + 2).tag == "STARTED"
 
 
 # A service that nobody runs
 
 
-def overdue(life: Life, *, after_us: int = 30 * SECOND, runner: str = "old") -> bool:
-    reply = life.scripts.orchestrator_service_overdue(runner_id=runner, after_us=after_us)
-    return reply.tag == "OVERDUE"
+def overdue(life: Life, *, seconds: int = 30, runner: str = "old") -> bool:
+    """Start it if nobody has for a time; where that is refused, nothing is recorded."""
+    before = life.snapshot()
+    reply = start(life, life.new_op(), runner=runner, overdue_us=seconds * SECOND)
+    assert reply.tag == "STARTED" or life.snapshot() == before
+    return reply.tag == "STARTED"
 
 
 @pytest.fixture
@@ -224,24 +229,52 @@ def old(life: Life, raw: Redis) -> None:
 
 
 @pytest.mark.usefixtures("old")
-def test_service_that_never_ran_is_overdue(life: Life) -> None:
-    assert overdue(life)
-    assert not overdue(life, after_us=61 * SECOND)
+@pytest.mark.parametrize(("seconds", "started"), [(61, False), (30, True)])
+def test_service_that_never_ran_is_overdue(life: Life, seconds: int, started: bool) -> None:
+    assert overdue(life, seconds=seconds) == started
 
 
 @pytest.mark.usefixtures("old")
-def test_service_is_overdue_when_its_last_run_began_long_ago(life: Life, raw: Redis) -> None:
-    start(life, "one", at=now(raw) - 20 * SECOND)
+@pytest.mark.parametrize(("seconds", "started"), [(21, False), (19, True)])
+def test_service_is_overdue_when_its_last_run_began_long_ago(
+    life: Life, raw: Redis, seconds: int, started: bool
+) -> None:
+    # Its runner has gone since: it is the time of its run that counts.
+    start(life, "one", runner="gone", at=now(raw) - 20 * SECOND)
     end(life, "one", now(raw))
+    assert overdue(life, seconds=seconds) == started
+
+
+@pytest.mark.usefixtures("old")
+def test_service_that_runs_is_not_overdue_however_long(life: Life, raw: Redis) -> None:
+    start(life, "one", runner="alive", at=now(raw) - 2 * DEAD)
+    life.beat("alive")
     assert not overdue(life)
-    assert overdue(life, after_us=19 * SECOND)
+
+
+@pytest.mark.usefixtures("old")
+def test_service_whose_runner_died_is_overdue(life: Life, raw: Redis) -> None:
+    start(life, "one", runner="dead", at=now(raw) - 2 * DEAD)
+    life.beat("dead", ago_us=2 * DEAD)
+    assert overdue(life)
+    assert executions(life)["one"].status == "abandoned"
 
 
 @pytest.mark.usefixtures("old")
 def test_blocked_attempt_is_no_run(life: Life, raw: Redis) -> None:
     start(life, "one", at=now(raw) - 40 * SECOND)
     assert start(life, "two", at=now(raw)).tag == "BLOCKED"
+    end(life, "one", now(raw))
     assert overdue(life)
+
+
+@pytest.mark.usefixtures("old")
+def test_only_one_of_two_starts_what_is_overdue(life: Life) -> None:
+    life.beat("also old")
+    life.raw.hset(life.key("runners"), "also old", pack(1, "1", b""))
+    assert overdue(life)
+    end(life, active(life) or "", 1)
+    assert not overdue(life, runner="also old")
 
 
 def test_young_or_unknown_runner_calls_nothing_overdue(life: Life) -> None:

@@ -212,16 +212,17 @@ def test_thousands_are_released_by_one(life: Life) -> None:
         life.wait(id_, "hub")
     life.scripts.orchestrator_wait(waiting_id="hub", items=[("hub",)])
     life.check()
-    # A step removes 500 of each side, however many there are.
-    [*_, more] = life.finish("hub").values
-    assert more == 1
+    # A step removes 250 of each side, however many there are.
+    op = life.new_op()
+    first = life.commit("hub", "success", outcome="result", serialized=b"result", op=op).values
+    assert first[-1] == 1
     life.check()
-    assert len(life.snapshot()["waits"]) == 2 * 1000
-    assert [life.call("orchestrator/release", invocation_id="hub").tag for _ in range(3)] == [
-        "MORE",
-        "MORE",
-        "OK",
-    ]
+    assert len(life.snapshot()["waits"]) == 2 * 1250
+    # Who lost the reply is told as well that there is more.
+    repeated = life.commit("hub", "success", outcome="result", serialized=b"result", op=op).values
+    assert repeated[-1] == 1
+    steps = [life.call("orchestrator/release", invocation_id="hub").tag for _ in range(5)]
+    assert steps == ["MORE"] * 4 + ["OK"]
     assert not {"waits", "blocking"} & life.snapshot().keys()
 
 

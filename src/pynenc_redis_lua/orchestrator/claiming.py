@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus
 
 from pynenc_redis_lua.codec import pack, to_text
@@ -140,7 +141,7 @@ class Claim:
         self, queue_name: str, count: int, *, awaited_first: bool
     ) -> list[DistributedInvocation[Any, Any]]:
         contexts = self._state.new_contexts(self._runner_ctx)
-        claimed, held_back, waiting, left = self._orchestrator.scripts.orchestrator_claim(
+        claimed, held_back, waiting, left, noted = self._orchestrator.scripts.orchestrator_claim(
             queue_name=queue_name,
             count=count,
             awaited_first=int(awaited_first),
@@ -156,9 +157,15 @@ class Claim:
         self.held_back = self.held_back or bool(waiting)
         self._left = bool(left) and not claimed
         invocations = list(self._loaded(claimed))
-        self._orchestrator.report_status(invocations, InvocationStatus.PENDING)
-        self._orchestrator.report_changes(held_back)
-        for id_, _, status in held_back:
+
+        def report() -> None:
+            self._orchestrator.report_status(invocations, InvocationStatus.PENDING)
+            self._orchestrator.report_changes(held[:3] for held in held_back)
+
+        self._orchestrator.after_commit(noted, report)
+        for id_, _, status, more in held_back:
+            if more:
+                self._orchestrator.blocking_control.release_waiters(InvocationId(to_text(id_)))
             self._orchestrator.app.logger.info(
                 "invocation:%s status:%s by concurrency control", to_text(id_), to_text(status)
             )

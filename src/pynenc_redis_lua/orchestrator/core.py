@@ -20,9 +20,10 @@ from pynenc_redis_lua.conf import ConfigOrchestratorRedis
 from pynenc_redis_lua.orchestrator.blocking_control import RedisBlockingControl
 from pynenc_redis_lua.records import MICROSECONDS
 from pynenc_redis_lua.state_backend import RedisStateBackend
+from pynenc_redis_lua.trigger import RedisTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pynenc.app import Pynenc
     from pynenc.invocation.dist_invocation import DistributedInvocation
@@ -62,6 +63,44 @@ class OrchestratorCore(RedisComponent, BaseOrchestrator):
             " invocation's life are not single commits"
         )
         return None
+
+    @cached_property
+    def _trigger(self) -> RedisTrigger | None:
+        """The trigger component if our commits note changes for it, or None: then it is told."""
+        trigger = self.app.trigger
+        if self._state is None or not isinstance(trigger, RedisTrigger):
+            return None
+        return trigger if trigger.connection is self.connection else None
+
+    @property
+    def fires_in_one_commit(self) -> bool:
+        """Whether a trigger fires in the commit that submits what it starts."""
+        return self._trigger is not None
+
+    def after_commit(
+        self,
+        noted: list[bytes],
+        report: Callable[[], None],
+        invocation: DistributedInvocation[Any, Any] | None = None,
+        outcome: Any = None,
+    ) -> None:
+        """Let the trigger component know what a commit changed.
+
+        Args:
+            noted: The changes that the commit noted.
+            report: Tells a component that our commits note nothing for.
+            invocation: The invocation that changed, if it is one and at hand.
+            outcome: The result or the exception that it ended with.
+        """
+        if self._trigger is None:
+            report()
+        elif noted:
+            try:
+                self._trigger.evaluate_changes(noted, invocation, outcome)
+            except Exception:
+                # The changes are noted: the trigger loop evaluates them, and what was committed is
+                # no failure of the task.
+                self.app.logger.exception("changes are left to the trigger loop")
 
     def report_status(
         self,

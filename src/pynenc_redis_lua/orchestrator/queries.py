@@ -15,6 +15,7 @@ from pynenc_redis_lua.codec import pack, to_text, unpack_text
 from pynenc_redis_lua.component import PAGE, paged
 from pynenc_redis_lua.operation import new_operation
 from pynenc_redis_lua.orchestrator.concurrency import argument_digests, digest
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import status_record
 from pynenc_redis_lua.scripts.runner import batches
 
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from pynenc.types import Params, Result
 
 
-from pynenc_redis_lua.orchestrator.core import OrchestratorCore
-
 # An entry of orchestrator/task_page is the time of registration, then the id.
 _TIME_DIGITS = 16
+# Entries of a page that the server merges from as many ranges as there are statuses.
+_MERGED_PAGE = 200
 
 
 class Queries(OrchestratorCore):
@@ -109,12 +110,12 @@ class Queries(OrchestratorCore):
             entries: list[bytes] = self.scripts.orchestrator_task_page(
                 task=task_id.key,
                 after=after,
-                count=PAGE,
+                count=_MERGED_PAGE,
                 items=[(status,) for status in statuses],
             ).values[0]
             return entries
 
-        return (_id(entry[_TIME_DIGITS:]) for entry in paged(page_behind))
+        return (_id(entry[_TIME_DIGITS:]) for entry in paged(page_behind, _MERGED_PAGE))
 
     def get_call_invocation_ids(self, call_id: CallId) -> Iterator[InvocationId]:
         """Iterate over the invocations of a call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pynenc.identifiers.invocation_id import InvocationId
@@ -13,6 +14,7 @@ from pynenc.invocation.status import (
 from pynenc_redis_lua.codec import to_text
 from pynenc_redis_lua.component import PAGE
 from pynenc_redis_lua.operation import new_operation
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import (
     MICROSECONDS,
     packed_contexts,
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
     from pynenc.runner.runner_context import RunnerContext
 
-
-from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 
 # Invocations that are put back in one step: it stays below ten milliseconds of the server's time.
 _STEP = 100
@@ -96,9 +96,11 @@ class Recovery(OrchestratorCore):
                 dead_us=self._dead_us,
                 items=batch,
             )
+            changes = []
             for id_, task, *statuses in reply.values[0]:
                 recovered.append(InvocationId(to_text(id_)))
-                self.report_changes((id_, task, status) for status in statuses)
+                changes += [(id_, task, status) for status in statuses]
+            self.after_commit(reply.values[1], partial(self.report_changes, changes))
             if time.monotonic() > deadline:
                 break
         for invocation_id in recovered:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pynenc_redis_lua.client_data_store import RedisClientDataStore
-from pynenc_redis_lua.component import scanned
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import MICROSECONDS
 from pynenc_redis_lua.state_backend import RESEND_CONTEXTS_SECONDS
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from pynenc_redis_lua.scripts.runner import Reply
 
-from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 
 # What is looked at in one step, which stays below ten milliseconds of the server's time.
 _STEP = 100
@@ -28,6 +27,9 @@ _ROUND_SECONDS = 2.0
 
 class Retention(OrchestratorCore):
     """How old data goes."""
+
+    # Where the next round goes on to look for replies that nobody needs any more.
+    _replies_cursor = "0"
 
     def set_up_invocation_auto_purge(self, invocation_id: InvocationId) -> None:
         """Note an invocation for retention; a final status does so by itself."""
@@ -55,15 +57,16 @@ class Retention(OrchestratorCore):
         for step in steps:
             while step().values[0] and time.monotonic() < deadline:
                 pass
-        self._expire_replies(silence_us)
+        self._expire_replies(silence_us, deadline)
 
-    def _expire_replies(self, age_us: int) -> None:
-        def page_at(cursor: str) -> tuple[bytes, None]:
-            reply = self.scripts.broker_expire_replies(cursor=cursor, age_us=age_us, count=_STEP)
-            return reply.values[0], None
-
-        for _ in scanned(page_at):
-            pass
+    def _expire_replies(self, age_us: int, deadline: float) -> None:
+        while True:
+            reply = self.scripts.broker_expire_replies(
+                cursor=self._replies_cursor, age_us=age_us, count=_STEP
+            )
+            self._replies_cursor = reply.values[0].decode()
+            if self._replies_cursor == "0" or time.monotonic() > deadline:
+                return
 
     def purge(self) -> None:
         """Remove all data that the orchestrator keeps of the app, at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pynenc_redis_lua.codec import pack
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import (
     MICROSECONDS,
     runner_info,
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
         ActiveRunnerInfo,
     )
 
-
-from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 
 # Nobody's heartbeat for this share of the dead limit is an outage of the server: runners that were
 # cut off have the rest of the limit to be heard of again.

@@ -12,6 +12,8 @@ from pynenc.orchestrator.atomic_service import (
 )
 
 from pynenc_redis_lua.component import PAGE
+from pynenc_redis_lua.orchestrator.recovery import Recovery
+from pynenc_redis_lua.orchestrator.retention import Retention
 from pynenc_redis_lua.records import (
     MICROSECONDS,
     from_microseconds,
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
     )
     from pynenc.runner.runner_context import RunnerContext
 
-
-from pynenc_redis_lua.orchestrator.recovery import Recovery
-from pynenc_redis_lua.orchestrator.retention import Retention
+    from pynenc_redis_lua.scripts.runner import Reply
 
 
 class Services(Recovery, Retention):
@@ -57,14 +57,10 @@ class Services(Recovery, Retention):
         return run
 
     def _claim_overdue(self, runner_ctx: RunnerContext) -> AtomicServiceRun | None:
-        minutes = self.app.conf.atomic_service_check_interval_minutes
-        reply = self.scripts.orchestrator_service_overdue(
-            runner_id=runner_ctx.runner_id, after_us=int(minutes * 60 * MICROSECONDS)
-        )
-        if reply.tag == "FINE":
-            return None
         run = AtomicServiceRun(AtomicServiceId(runner_ctx.runner_id), cycle_start=datetime.now(UTC))
-        return run if self.record_atomic_service_execution_start(run, None) else None
+        minutes = self.app.conf.atomic_service_check_interval_minutes
+        reply = self._start(run, overdue_us=max(int(minutes * 60 * MICROSECONDS), 1))
+        return run if reply.tag == "STARTED" else None
 
     def record_atomic_service_execution_start(
         self,
@@ -74,7 +70,21 @@ class Services(Recovery, Retention):
         reason: str = "",
     ) -> bool:
         """Record the start of an execution; False if another one is running."""
-        service = atomic_service_run.atomic_service_id
+        reply = self._start(atomic_service_run, started_at, status, reason)
+        if reply.tag == "BLOCKED":
+            self.purge_atomic_service_executions()
+        return reply.tag == "STARTED"
+
+    def _start(
+        self,
+        run: AtomicServiceRun,
+        started_at: datetime | None = None,
+        status: AtomicServiceExecutionStatus = AtomicServiceExecutionStatus.RUNNING,
+        reason: str = "",
+        *,
+        overdue_us: int = 0,
+    ) -> Reply:
+        service = run.atomic_service_id
         reply = self.scripts.orchestrator_service_start(
             service_id=service.atomic_service_run_id,
             runner_id=service.runner_id,
@@ -82,11 +92,10 @@ class Services(Recovery, Retention):
             status=status.value,
             reason=reason,
             dead_us=self._dead_us,
+            overdue_us=overdue_us,
         )
-        atomic_service_run.started_at = from_microseconds(int(reply.values[0]))
-        if reply.tag == "BLOCKED":
-            self.purge_atomic_service_executions()
-        return reply.tag == "STARTED"
+        run.started_at = from_microseconds(int(reply.values[0]))
+        return reply
 
     def finalize_atomic_service_execution(
         self,

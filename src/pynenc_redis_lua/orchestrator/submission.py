@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pynenc import context
@@ -15,25 +16,28 @@ from pynenc.invocation.status import (
 )
 
 from pynenc_redis_lua.broker import sortable_priority
-from pynenc_redis_lua.codec import pack, to_text
+from pynenc_redis_lua.codec import pack, to_bytes, to_text
 from pynenc_redis_lua.operation import new_operation
 from pynenc_redis_lua.orchestrator.concurrency import control
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import (
     call_arguments,
     from_microseconds,
     invocation_record,
     packed_contexts,
 )
-from pynenc_redis_lua.scripts.runner import batches
+from pynenc_redis_lua.scripts.runner import Reply, batches
+from pynenc_redis_lua.trigger.firing import FiringSettledError
+from pynenc_redis_lua.trigger.runs import run_events, run_prefixes, run_time
 
 if TYPE_CHECKING:
     from pynenc.call import Call, PreSerializedCall
     from pynenc.types import Params, Result
 
     from pynenc_redis_lua.state_backend import RedisStateBackend
+    from pynenc_redis_lua.trigger import RedisTrigger
+    from pynenc_redis_lua.trigger.firing import Firing
 
-
-from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 
 # Invocations of one commit, which stays below ten milliseconds of the server's time.
 _STEP = 250
@@ -112,22 +116,31 @@ class Submission(OrchestratorCore):
         """Submit invocations of any queues; return what stands for them already, if asked to."""
         runner_ctx = context.get_or_create_runner_context(self.app.app_id)
         contexts = state.new_contexts(runner_ctx)
+        noted: list[bytes] = []
+        trigger = self._trigger
+        firing = trigger.firing if trigger else None
         for (queue_name, priority), group in self._by_route(invocations).items():
             for batch in batches(map(_submission, group), _STEP):
-                reply = self.scripts.orchestrator_submit(
-                    queue_name=queue_name,
-                    priority=sortable_priority(priority),
-                    owner=pack(runner_ctx.runner_id),
-                    context_id=runner_ctx.runner_id,
-                    contexts=packed_contexts(contexts),
-                    op=new_operation(),
-                    reuse=int(reuse),
-                    items=batch,
-                )
+                how: dict[str, Any] = {
+                    "queue_name": queue_name,
+                    "priority": sortable_priority(priority),
+                    "owner": pack(runner_ctx.runner_id),
+                    "context_id": runner_ctx.runner_id,
+                    "contexts": packed_contexts(contexts),
+                    "op": new_operation(),
+                    "reuse": int(reuse),
+                }
+                if trigger and firing and not firing.settled:
+                    reply = self._fire(trigger, firing, group[0], how)
+                else:
+                    reply = self.scripts.orchestrator_submit(**how, items=batch)
                 if reply.tag == "EXISTS":
                     return InvocationId(to_text(reply.values[0]))
-        state.remember_contexts(contexts)
-        self.report_status(invocations, InvocationStatus.REGISTERED)
+                noted += reply.values[0]
+                state.remember_contexts(contexts)
+        self.after_commit(
+            noted, partial(self.report_status, invocations, InvocationStatus.REGISTERED)
+        )
         for invocation in invocations:
             self.app.logger.info(
                 "NEW task:%s invocation:%s REGISTERED and ROUTED",
@@ -135,6 +148,44 @@ class Submission(OrchestratorCore):
                 invocation.invocation_id,
             )
         return None
+
+    def _fire(
+        self,
+        trigger: RedisTrigger,
+        firing: Firing,
+        invocation: DistributedInvocation[Params, Result],
+        how: dict[str, Any],
+    ) -> Reply:
+        """Submit what a trigger starts, in the commit in which the trigger fires.
+
+        Raises:
+            FiringSettledError: If it has fired already.
+        """
+        run = trigger.run_of(firing, invocation)
+        id_, record, serialized, task, slot, unique_key, reroutes, digests = _submission(invocation)
+        reply = self.scripts.trigger_fire(
+            **how,
+            invocation_id=id_,
+            record=record,
+            serialized_arguments=serialized,
+            task=task,
+            slot=slot,
+            unique_key=unique_key,
+            reroutes=reroutes,
+            digests=digests,
+            trigger_id=firing.trigger.trigger_id,
+            run_id=run.trigger_run_id,
+            run_us=run_time(run),
+            run_prefixes=run_prefixes(run),
+            run=to_bytes(run.to_json()),
+            event_ids=run_events(run),
+            items=firing.items,
+        )
+        if reply.tag == "GONE":
+            raise FiringSettledError(f"trigger {firing.trigger.trigger_id} has fired already")
+        firing.settled = True
+        firing.recorded = reply.tag == "OK"
+        return reply
 
     def _by_route(
         self, invocations: list[DistributedInvocation[Params, Result]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import (
     InvocationStatus,
     InvocationStatusRecord,
@@ -14,13 +14,13 @@ from pynenc.invocation.status import (
 )
 from pynenc.trigger.conditions.exception import ExceptionContext
 from pynenc.trigger.conditions.result import ResultContext
-from pynenc.trigger.conditions.status import StatusContext
 
 from pynenc_redis_lua.broker import sortable_priority
 from pynenc_redis_lua.codec import pack, to_bytes, to_text
 from pynenc_redis_lua.errors import ServerOutOfMemoryError, ServerUnavailableError
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.orchestrator.concurrency import concurrency_key
+from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import (
     packed_contexts,
     status_record,
@@ -37,10 +37,19 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.scripts.runner import Reply
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
-from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 
 # Between two attempts to store the end of a run.
 _REPEAT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How an invocation ended: a result or an exception, as it is stored and as it is."""
+
+    kind: str
+    serialized: str
+    invocation: DistributedInvocation[Any, Any]
+    value: Any
 
 
 class Transitions(OrchestratorCore):
@@ -92,11 +101,11 @@ class Transitions(OrchestratorCore):
             super().set_invocation_result(invocation, result, runner_ctx)
             return
         serialized = self.app.client_data_store.serialize(result)
-        outcome = ("result", serialized)
+        outcome = _Outcome("result", serialized, invocation, result)
         self._commit(
             self._state, invocation.invocation_id, InvocationStatus.SUCCESS, runner_ctx, outcome
         )
-        if self._is_watched(invocation.task.task_id, ResultContext):
+        if self._trigger is None and self._is_watched(invocation.task.task_id, ResultContext):
             self.app.trigger.report_invocation_result(invocation, result)
 
     def set_invocation_exception(
@@ -112,11 +121,12 @@ class Transitions(OrchestratorCore):
         if self._state is None:
             super().set_invocation_exception(invocation, exception, runner_ctx)
             return
-        outcome = ("exception", self._state.serialize_exception(exception))
+        serialized = self._state.serialize_exception(exception)
+        outcome = _Outcome("exception", serialized, invocation, exception)
         self._commit(
             self._state, invocation.invocation_id, InvocationStatus.FAILED, runner_ctx, outcome
         )
-        if self._is_watched(invocation.task.task_id, ExceptionContext):
+        if self._trigger is None and self._is_watched(invocation.task.task_id, ExceptionContext):
             self.app.trigger.report_invocation_failure(invocation, exception)
 
     def _commit(
@@ -125,7 +135,7 @@ class Transitions(OrchestratorCore):
         invocation_id: InvocationId,
         status: InvocationStatus,
         runner_ctx: RunnerContext,
-        outcome: tuple[str, str] = ("", ""),
+        outcome: _Outcome | None = None,
     ) -> None:
         contexts = state.new_contexts(runner_ctx)
         commit = partial(
@@ -136,21 +146,21 @@ class Transitions(OrchestratorCore):
             context_id=runner_ctx.runner_id,
             contexts=packed_contexts(contexts),
             op=new_operation(),
-            outcome=outcome[0],
-            serialized=to_bytes(outcome[1]),
+            outcome=outcome.kind if outcome else "",
+            serialized=to_bytes(outcome.serialized) if outcome else b"",
         )
         reply = self._persistently(commit) if status.is_final() else commit()
         if reply.tag == "TAKEN":
             self.reroute_invocations({invocation_id}, runner_ctx)
             rerouted = InvocationStatusRecord(InvocationStatus.REROUTED)
             status_record_transition(rerouted, status, runner_ctx.runner_id)
-        self._settle(reply, invocation_id, status, runner_ctx)
-        if reply.values[3]:
-            self.blocking_control.release_waiters(invocation_id)
+        self._settle(reply, invocation_id, status, runner_ctx, outcome)
         state.remember_contexts(contexts)
+        if reply.values[4]:
+            self._persistently(partial(self.blocking_control.release_waiters, invocation_id))
         self.app.logger.info("invocation:%s status:%s", invocation_id, status.value)
 
-    def _persistently(self, commit: Callable[[], Reply]) -> Reply:
+    def _persistently[T](self, commit: Callable[[], T]) -> T:
         """Repeat the end of a run, or what gives one up, for as long as this process lives.
 
         The work is done; if its end were given up with the outage budget, the invocation would stay
@@ -234,11 +244,14 @@ class Transitions(OrchestratorCore):
         invocation_id: InvocationId,
         status: InvocationStatus,
         runner_ctx: RunnerContext,
+        outcome: _Outcome | None = None,
     ) -> None:
-        """Raise what a refusal means, or report the change to the trigger component."""
+        """Raise what a refusal means, or let the trigger component know of the change."""
         _record_or_raise(reply, invocation_id, status, runner_ctx.runner_id)
-        if self._is_watched(TaskId.from_key(to_text(reply.values[2])), StatusContext):
-            self.app.trigger.report_tasks_status([invocation_id], status)
+        task, noted = reply.values[2:4]
+        change = (invocation_id.encode(), task, status.value.encode())
+        at_hand = (outcome.invocation, outcome.value) if outcome else (None, None)
+        self.after_commit(noted, partial(self.report_changes, [change]), *at_hand)
 
     def _atomic_status_transition(
         self,

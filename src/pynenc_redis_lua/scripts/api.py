@@ -195,10 +195,11 @@ class Scripts(ScriptRunner):
         Those that others wait for come first, then the head of a queue. Each becomes pending and
         owned, is recorded, and comes back with its record and arguments. One that running
         concurrency control holds back goes to the end of its queue or ends, by its task's setting;
-        the reply says which changed how, and how many wait for their slot. `left` says whether the
-        queue holds anything that was not looked at.
+        the reply says which changed how (and which of them orchestrator/release has to release more
+        of), and how many wait for their slot. `left` says whether the queue holds anything that was
+        not looked at.
 
-        Replies: OK claimed held_back waiting left.
+        Replies: OK claimed held_back waiting left noted.
         Cost: O(count log N).
         """
         return self.call(
@@ -232,9 +233,9 @@ class Scripts(ScriptRunner):
         (TAKEN) while another one runs in the slot of its running concurrency control. `more` says
         whether orchestrator/release has to release more of those that wait.
 
-        Replies: OK owner time task more | REFUSED status owner time | TAKEN status owner time |
-        UNKNOWN.
-        Cost: O(log N), and up to 500 who wait for an invocation that becomes final.
+        Replies: OK owner time task noted more | REFUSED status owner time | TAKEN status owner time
+        | UNKNOWN.
+        Cost: O(log N), and up to 250 who wait for an invocation that becomes final.
         """
         return self.call(
             "orchestrator/commit_status",
@@ -278,7 +279,8 @@ class Scripts(ScriptRunner):
     def orchestrator_expire_runners(self, *, age_us: int, count: int) -> Reply:
         """Forget runners that have been silent for a time, at most `count` of them.
 
-        Replies with how many there were. What they ran is gone from the history as well by then.
+        Replies with how many there were. None is forgotten for the silence of an outage: what it
+        runs would be taken for orphaned.
 
         Replies: OK removed.
         Cost: O(count log N).
@@ -398,7 +400,7 @@ class Scripts(ScriptRunner):
         those that were put back, each with its task and the statuses that it went through.
 
         Items: (invocation_id).
-        Replies: OK recovered.
+        Replies: OK recovered noted.
         Cost: O(n log N) for n items.
         """
         return self.call(
@@ -432,9 +434,9 @@ class Scripts(ScriptRunner):
         return self.call("orchestrator/register", owner=owner, op=op, items=items)
 
     def orchestrator_release(self, *, invocation_id: str) -> Reply:
-        """Remove what is noted of an invocation's waiting and being waited for, up to 500 of each.
+        """Remove what is noted of an invocation's waiting and being waited for, up to 250 of each.
 
-        Replies with MORE if there may be more.
+        Replies with MORE if there is more.
 
         Replies: OK | MORE.
         Cost: O(n log N) for n of them.
@@ -456,7 +458,7 @@ class Scripts(ScriptRunner):
     ) -> Reply:
         """Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
 
-        Replies: OK owner time task | REFUSED status owner time | UNKNOWN.
+        Replies: OK owner time task noted | REFUSED status owner time | UNKNOWN.
         Cost: O(log N).
         """
         return self.call(
@@ -505,24 +507,23 @@ class Scripts(ScriptRunner):
             reason=reason,
         )
 
-    def orchestrator_service_overdue(self, *, runner_id: str, after_us: int) -> Reply:
-        """Tell whether nobody has run the atomic service for a time.
-
-        A runner that is younger than that does not call it overdue: the others may be about to run
-        it.
-
-        Replies: OVERDUE | FINE.
-        Cost: O(log N).
-        """
-        return self.call("orchestrator/service_overdue", runner_id=runner_id, after_us=after_us)
-
     def orchestrator_service_start(
-        self, *, service_id: str, runner_id: str, start: str, status: str, reason: str, dead_us: int
+        self,
+        *,
+        service_id: str,
+        runner_id: str,
+        start: str,
+        status: str,
+        reason: str,
+        dead_us: int,
+        overdue_us: int,
     ) -> Reply:
         """Record the start of an atomic service; only one execution runs at a time.
 
         Where another one runs, this one is recorded as blocked, with no length. A holder that has
-        not been heard of for `dead_us` is taken over: it is recorded as abandoned.
+        not been heard of for `dead_us` is taken over: it is recorded as abandoned. With
+        `overdue_us`, it starts only if nobody has started one for that time, which this runner has
+        been there for; if not, nothing is recorded.
 
         Replies: STARTED start | BLOCKED start.
         Cost: O(log N).
@@ -535,6 +536,7 @@ class Scripts(ScriptRunner):
             status=status,
             reason=reason,
             dead_us=dead_us,
+            overdue_us=overdue_us,
         )
 
     def orchestrator_services_page(self, *, until_us: int, offset: int, count: int) -> Reply:
@@ -573,7 +575,7 @@ class Scripts(ScriptRunner):
         the one that refuses the change.
 
         Replies: OK owner time | REFUSED status owner time | UNKNOWN.
-        Cost: O(log N), and up to 500 who wait for an invocation that becomes final.
+        Cost: O(log N), and up to 250 who wait for an invocation that becomes final.
         """
         return self.call(
             "orchestrator/set_status",
@@ -639,7 +641,7 @@ class Scripts(ScriptRunner):
 
         Items: (invocation_id, record, serialized_arguments, task, slot, unique_key, reroutes,
         digests).
-        Replies: OK | EXISTS invocation_id.
+        Replies: OK noted | EXISTS invocation_id.
         Cost: O(n log N) for n items.
         """
         return self.call(
@@ -899,3 +901,440 @@ class Scripts(ScriptRunner):
         Cost: O(count log N), however many runs each type has.
         """
         return self.call("state/workflow_types_page", after=after, count=count)
+
+    def trigger_changes_page(self, *, age_us: int, count: int) -> Reply:
+        """Read the oldest changes of status that have not been evaluated for a time.
+
+        Replies: OK changes.
+        Cost: O(log N + count).
+        """
+        return self.call("trigger/changes_page", age_us=age_us, count=count)
+
+    def trigger_claim_run(self, *, run_id: str, lease_us: int, consumer: str, op: str) -> Reply:
+        """Claim a run of a trigger for a time, if nobody else's claim of it stands.
+
+        Replies: CLAIMED | TAKEN.
+        Cost: O(log N).
+        """
+        return self.call(
+            "trigger/claim_run", run_id=run_id, lease_us=lease_us, consumer=consumer, op=op
+        )
+
+    def trigger_clear(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Remove valid conditions, with all that is recorded of their ids.
+
+        Items: (entry_id).
+        Replies: OK.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("trigger/clear", items=items)
+
+    def trigger_conditions_page(self, *, prefix: bytes, after: bytes, count: int) -> Reply:
+        """Read one page of conditions by a beginning of condition_index.
+
+        Each entry is the member of the index and the condition.
+
+        Replies: PAGE entries.
+        Cost: O(log N + count).
+        """
+        return self.call("trigger/conditions_page", prefix=prefix, after=after, count=count)
+
+    def trigger_count_events(
+        self, *, from_us: int, to_us: int, items: Sequence[tuple[bytes]]
+    ) -> Reply:
+        """Count the events between two times.
+
+        They are in the ranges of event_index that begin with the items.
+
+        Items: (prefix).
+        Replies: OK count.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("trigger/count_events", from_us=from_us, to_us=to_us, items=items)
+
+    def trigger_event_codes(self, *, after: bytes, count: int) -> Reply:
+        """Read the codes of the events that are stored, leaping from one to the next.
+
+        Replies: PAGE codes.
+        Cost: O(count log N).
+        """
+        return self.call("trigger/event_codes", after=after, count=count)
+
+    def trigger_events_page(
+        self,
+        *,
+        from_us: int,
+        to_us: int,
+        offset: int,
+        count: int,
+        newest_first: int,
+        whole: int,
+        items: Sequence[tuple[bytes]],
+    ) -> Reply:
+        """Read a page of events between two times, behind `offset` of them.
+
+        They are in the ranges of event_index that begin with the items. With `newest_first` in that
+        order, or else the oldest first. Each entry is id, code, time, matched, triggered, emitting
+        invocation and emitting runner context and, with `whole`, the event's JSON and the
+        invocations that it triggered.
+
+        Items: (prefix).
+        Replies: PAGE entries.
+        Cost: O(n log N log T + count) for n items.
+        """
+        return self.call(
+            "trigger/events_page",
+            from_us=from_us,
+            to_us=to_us,
+            offset=offset,
+            count=count,
+            newest_first=newest_first,
+            whole=whole,
+            items=items,
+        )
+
+    def trigger_expire_events(self, *, before_us: int, keep: int, count: int) -> Reply:
+        """Remove the oldest events, at most `count` of them.
+
+        They are those before a time, and those beyond the newest `keep` (0 for any number). Replies
+        with their ids.
+
+        Replies: OK removed.
+        Cost: O(count log N).
+        """
+        return self.call("trigger/expire_events", before_us=before_us, keep=keep, count=count)
+
+    def trigger_expire_pending(self, *, age_us: int, count: int) -> Reply:
+        """Remove valid conditions that no trigger fired for in a time, and claims that are over.
+
+        At most `count` of each go in one call; replies with how many did.
+
+        Replies: OK removed.
+        Cost: O(count log N).
+        """
+        return self.call("trigger/expire_pending", age_us=age_us, count=count)
+
+    def trigger_expire_runs(self, *, before_us: int, keep: int, count: int) -> Reply:
+        """Remove the oldest runs of triggers, at most `count` of them.
+
+        They are those before a time, and those beyond the newest `keep` (0 for any number). Replies
+        with how many there were.
+
+        Replies: OK removed.
+        Cost: O(count log N).
+        """
+        return self.call("trigger/expire_runs", before_us=before_us, keep=keep, count=count)
+
+    def trigger_fire(
+        self,
+        *,
+        queue_name: str,
+        priority: bytes,
+        owner: bytes,
+        context_id: str,
+        contexts: bytes,
+        op: str,
+        reuse: int,
+        invocation_id: str,
+        record: bytes,
+        serialized_arguments: bytes,
+        task: str,
+        slot: str,
+        unique_key: str,
+        reroutes: str,
+        digests: bytes,
+        trigger_id: str,
+        run_id: str,
+        run_us: int,
+        run_prefixes: bytes,
+        run: bytes,
+        event_ids: bytes,
+        items: Sequence[tuple[str, int, int]],
+    ) -> Reply:
+        """Fire a trigger.
+
+        Its invocation is submitted, the run recorded and what it fired for settled, once: where a
+        valid condition was settled for this trigger or recorded anew since it was read, nothing is
+        done (GONE). With `reuse`, an invocation of the same registration concurrency key that is
+        registered already stands for the new one (EXISTS), and the run is left to the caller to
+        record.
+
+        Items: (entry_id, version, clears).
+        Replies: OK noted | EXISTS invocation_id | GONE.
+        Cost: O(n log N) for n valid conditions.
+        """
+        return self.call(
+            "trigger/fire",
+            queue_name=queue_name,
+            priority=priority,
+            owner=owner,
+            context_id=context_id,
+            contexts=contexts,
+            op=op,
+            reuse=reuse,
+            invocation_id=invocation_id,
+            record=record,
+            serialized_arguments=serialized_arguments,
+            task=task,
+            slot=slot,
+            unique_key=unique_key,
+            reroutes=reroutes,
+            digests=digests,
+            trigger_id=trigger_id,
+            run_id=run_id,
+            run_us=run_us,
+            run_prefixes=run_prefixes,
+            run=run,
+            event_ids=event_ids,
+            items=items,
+        )
+
+    def trigger_get_conditions(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Read conditions; false for one that is not stored.
+
+        Items: (condition_id).
+        Replies: OK conditions.
+        Cost: O(n) for n items.
+        """
+        return self.call("trigger/get_conditions", items=items)
+
+    def trigger_get_cron(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Read the last tick of each cron condition that somebody took; false for none.
+
+        Items: (condition_id).
+        Replies: OK times.
+        Cost: O(n) for n items.
+        """
+        return self.call("trigger/get_cron", items=items)
+
+    def trigger_get_events(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Read events: for each its JSON and the invocations that it triggered (packed), or false.
+
+        Items: (event_id).
+        Replies: OK events.
+        Cost: O(n) for n items.
+        """
+        return self.call("trigger/get_events", items=items)
+
+    def trigger_get_runs(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Read runs of triggers; false for one that is not stored.
+
+        Items: (run_id).
+        Replies: OK runs.
+        Cost: O(n) for n items.
+        """
+        return self.call("trigger/get_runs", items=items)
+
+    def trigger_get_triggers(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Read triggers; false for one that is not stored.
+
+        Items: (trigger_id).
+        Replies: OK triggers.
+        Cost: O(n) for n items.
+        """
+        return self.call("trigger/get_triggers", items=items)
+
+    def trigger_link_events(self, *, invocation_id: str, items: Sequence[tuple[str]]) -> Reply:
+        """Note that events triggered an invocation.
+
+        Items: (event_id).
+        Replies: OK.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("trigger/link_events", invocation_id=invocation_id, items=items)
+
+    def trigger_purge(self) -> Reply:
+        """Remove all data of triggers of the app.
+
+        Replies: OK.
+        Cost: O(1); the memory is freed in the background.
+        """
+        return self.call("trigger/purge")
+
+    def trigger_record(
+        self, *, change: bytes, consumer: str, op: str, items: Sequence[tuple[str, str, bytes]]
+    ) -> Reply:
+        """Record that conditions are met.
+
+        Those that were found for a change of status (`change`) are recorded if nobody else has
+        evaluated it, and the change is done with.
+
+        Items: (entry_id, condition_id, valid_condition).
+        Replies: OK.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("trigger/record", change=change, consumer=consumer, op=op, items=items)
+
+    def trigger_register(
+        self, *, task: str, items: Sequence[tuple[str, str, bytes, bytes]]
+    ) -> Reply:
+        """Store conditions and triggers with their index.
+
+        They come in place of all triggers of `task` (of none if it is empty). An item's `kind` is
+        condition or trigger; `members` is what it has in condition_index, packed.
+
+        Items: (kind, id, data, members).
+        Replies: OK.
+        Cost: O(n log N) for n items, and the triggers of the task.
+        """
+        return self.call("trigger/register", task=task, items=items)
+
+    def trigger_remove_runs_of(self, *, count: int, items: Sequence[tuple[str]]) -> Reply:
+        """Remove the runs of triggers that some events had a part in.
+
+        At most `count` go for each event. Replies with how many went.
+
+        Items: (event_id).
+        Replies: OK removed.
+        Cost: O(n count log N) for n items.
+        """
+        return self.call("trigger/remove_runs_of", count=count, items=items)
+
+    def trigger_runs_page(
+        self, *, prefix: bytes, from_us: int, to_us: int, after: bytes, count: int
+    ) -> Reply:
+        """Read one page of runs of triggers between two times, the oldest first.
+
+        They are in the range of trigger_run_index that begins with `prefix`; the next page goes on
+        behind the last entry. Each entry is what stands behind the prefix, and the run.
+
+        Replies: PAGE entries.
+        Cost: O(log N + count).
+        """
+        return self.call(
+            "trigger/runs_page",
+            prefix=prefix,
+            from_us=from_us,
+            to_us=to_us,
+            after=after,
+            count=count,
+        )
+
+    def trigger_services_page(self, *, after: bytes, count: int) -> Reply:
+        """Read the atomic services whose runs triggered something, leaping from one to the next.
+
+        Replies: PAGE service_ids.
+        Cost: O(count log N).
+        """
+        return self.call("trigger/services_page", after=after, count=count)
+
+    def trigger_settle(self, *, trigger_id: str, items: Sequence[tuple[str, int, int]]) -> Reply:
+        """Note that a trigger has fired for valid conditions.
+
+        One for which that is noted, or that was recorded anew, is left alone. Each comes with the
+        version that was read; with `clears` no other trigger waits for it.
+
+        Items: (entry_id, version, clears).
+        Replies: OK.
+        Cost: O(n log N) for n items.
+        """
+        return self.call("trigger/settle", trigger_id=trigger_id, items=items)
+
+    def trigger_store_cron(
+        self,
+        *,
+        condition_id: str,
+        tick: str,
+        expected: str,
+        op: str,
+        items: Sequence[tuple[str, str, bytes]],
+    ) -> Reply:
+        """Take a tick of a cron condition, if the last one is still the one that was read.
+
+        `expected` is empty for none at all. Who takes it records the items, which are as those of
+        trigger/record; who comes too late learns the last tick.
+
+        Items: (entry_id, valid_condition_of, valid_condition).
+        Replies: STORED | LOST last.
+        Cost: O(log N).
+        """
+        return self.call(
+            "trigger/store_cron",
+            condition_id=condition_id,
+            tick=tick,
+            expected=expected,
+            op=op,
+            items=items,
+        )
+
+    def trigger_store_event(
+        self,
+        *,
+        event_id: str,
+        code: str,
+        at_us: int,
+        matched: str,
+        emitter: bytes,
+        event: bytes,
+        links: bytes,
+        items: Sequence[tuple[str, str, bytes]],
+    ) -> Reply:
+        """Store an event in place of an older record of it.
+
+        `links` (packed) are invocations that it triggered; they join those that are known. The
+        items, as those of trigger/record, are the conditions that it meets: they are recorded with
+        a new event only.
+
+        Items: (entry_id, condition_id, valid_condition).
+        Replies: OK.
+        Cost: O(n log N) for n items and links.
+        """
+        return self.call(
+            "trigger/store_event",
+            event_id=event_id,
+            code=code,
+            at_us=at_us,
+            matched=matched,
+            emitter=emitter,
+            event=event,
+            links=links,
+            items=items,
+        )
+
+    def trigger_store_run(
+        self, *, run_id: str, at_us: int, prefixes: bytes, event_ids: bytes, run: bytes
+    ) -> Reply:
+        """Store a run of a trigger in place of an older record of it.
+
+        `prefixes` (packed) are its beginnings in trigger_run_index but for those of its events'
+        codes.
+
+        Replies: OK.
+        Cost: O(n log N) for n prefixes.
+        """
+        return self.call(
+            "trigger/store_run",
+            run_id=run_id,
+            at_us=at_us,
+            prefixes=prefixes,
+            event_ids=event_ids,
+            run=run,
+        )
+
+    def trigger_triggered_by(self, *, event_id: str) -> Reply:
+        """Read the invocations that an event triggered, packed, in the order in which it did.
+
+        Replies: OK invocation_ids.
+        Cost: O(1).
+        """
+        return self.call("trigger/triggered_by", event_id=event_id)
+
+    def trigger_triggers_of(self, *, items: Sequence[tuple[str]]) -> Reply:
+        """Read the triggers of conditions: for each condition a list of (id, trigger).
+
+        Items: (condition_id).
+        Replies: OK triggers.
+        Cost: O(n log N) for n items, and their triggers.
+        """
+        return self.call("trigger/triggers_of", items=items)
+
+    def trigger_valid_page(self, *, after: int, count: int) -> Reply:
+        """Read one page of valid conditions in the order in which they were recorded.
+
+        They are those behind the version `after`. Each entry is id, version, condition id, valid
+        condition and the ids of the triggers that fired for it.
+
+        Replies: PAGE entries.
+        Cost: O(log N + count).
+        """
+        return self.call("trigger/valid_page", after=after, count=count)

@@ -1,0 +1,21 @@
+--[[% use "lib/read_event.lua" %]]
+--[[% use "lib/unindex_event.lua" %]]
+--[[% use "lib/write_event.lua" %]]
+-- Note that an event triggered an invocation.
+local function link_event(event_id, invocation_id)
+  local links, position = redis.call("HGET", event_links, event_id) or "", 1
+  while position <= #links do
+    local known
+    known, position = unpack_field(links, position)
+    if known == invocation_id then
+      return
+    end
+  end
+  redis.call("HSET", event_links, event_id, links .. pack(invocation_id))
+  local fields = read_event(event_id)
+  if fields and fields[4] == "0" then
+    unindex_event(event_id, fields)
+    fields[4] = "1"
+    write_event(event_id, fields)
+  end
+end

@@ -1,0 +1,41 @@
+#!lua
+--- Remove the oldest events, at most `count` of them.
+--- They are those before a time, and those beyond the newest `keep` (0 for any number). Replies with
+--- their ids.
+-- @version 1
+-- @key events
+-- @key event_index
+-- @key event_links
+-- @key client_data_uses
+-- @key client_data_idle
+-- @arg before_us us
+-- @arg keep int
+-- @arg count count
+-- @returns OK removed
+-- @cost O(count log N)
+--[[% use "lib/read_event.lua" %]]
+--[[% use "lib/unindex_event.lua" %]]
+--[[% use "lib/oldest.lua" %]]
+--[[% use "lib/release_client_data.lua" %]]
+local prefixes = {}
+for _, matched in ipairs({ "0", "1" }) do
+  for _, triggered in ipairs({ "0", "1" }) do
+    prefixes[#prefixes + 1] = pack("all") .. pack(matched) .. pack(triggered)
+  end
+end
+local before = tonumber(before_us)
+local excess = keep > 0 and redis.call("HLEN", events) - keep or 0
+local removed = {}
+start_writing()
+for _, event_id in ipairs(oldest(event_index, prefixes, 0, 2 ^ 52, 0, count)) do
+  local fields = read_event(event_id)
+  if tonumber(fields[2]) >= before and #removed >= excess then
+    break
+  end
+  unindex_event(event_id, fields)
+  redis.call("HDEL", events, event_id)
+  redis.call("HDEL", event_links, event_id)
+  release_client_data("event " .. event_id, fields[8])
+  removed[#removed + 1] = event_id
+end
+return { "OK", removed }

@@ -1,0 +1,111 @@
+#!lua
+--- Fire a trigger.
+--- Its invocation is submitted, the run recorded and what it fired for settled, once: where a valid condition was settled for this trigger
+--- or recorded anew since it was read, nothing is done (GONE). With `reuse`, an invocation of the same
+--- registration concurrency key that is registered already stands for the new one (EXISTS), and the
+--- run is left to the caller to record.
+-- @version 1
+-- @key statuses
+-- @key registered
+-- @key open
+-- @key task_index
+-- @key concurrency
+-- @key invocations
+-- @key arguments
+-- @key index
+-- @key history
+-- @key history_times
+-- @key runner_contexts
+-- @key context_times
+-- @key condition_index
+-- @key changes
+-- @key queue
+-- @key queued
+-- @key queue_sequence
+-- @key client_data_uses
+-- @key client_data_idle
+-- @key valid_conditions
+-- @key valid_order
+-- @key trigger_runs
+-- @key trigger_run_index
+-- @key events
+-- @key event_index
+-- @key event_links
+-- @key doorbell <- queue_name
+-- @arg queue_name id
+-- @arg priority bytes
+-- @arg owner bytes
+-- @arg context_id str
+-- @arg contexts bytes
+-- @arg op id
+-- @arg reuse int
+-- @arg invocation_id id
+-- @arg record bytes
+-- @arg serialized_arguments bytes
+-- @arg task id
+-- @arg slot str
+-- @arg unique_key str
+-- @arg reroutes str
+-- @arg digests bytes
+-- @arg trigger_id id
+-- @arg run_id id
+-- @arg run_us us
+-- @arg run_prefixes bytes
+-- @arg run bytes
+-- @arg event_ids bytes
+-- @item entry_id id
+-- @item version us
+-- @item clears int
+-- @returns OK noted | EXISTS invocation_id | GONE
+-- @cost O(n log N) for n valid conditions
+--[[% use "lib/submit.lua" %]]
+--[[% use "lib/is_due.lua" %]]
+--[[% use "lib/settle.lua" %]]
+--[[% use "lib/put_run.lua" %]]
+--[[% use "lib/link_event.lua" %]]
+--[[% use "lib/parse_pairs.lua" %]]
+--[[% use "lib/store_contexts.lua" %]]
+--[[% use "lib/ring.lua" %]]
+if redis.call("HEXISTS", statuses, invocation_id) == 1 then
+  return { "OK", noted }
+end
+for i = 1, item_count do
+  local entry_id, version = item(i)
+  if not is_due(entry_id, version, trigger_id) then
+    return { "GONE" }
+  end
+end
+local members = index_members(invocation_id, record)
+parse_pairs(digests)
+local context_list = parse_pairs(contexts)
+local found = reuse == 1 and registered_one(unique_key)
+start_writing()
+for i = 1, item_count do
+  local entry_id, _, clears = item(i)
+  settle(entry_id, trigger_id, clears)
+end
+if found then
+  return { "EXISTS", found }
+end
+store_contexts(context_list)
+submit(invocation_id, {
+  owner = owner,
+  at_us = decimal(now_us()),
+  op = op,
+  task = task,
+  queue = queue_name,
+  priority = priority,
+  slot = slot,
+  unique = unique_key,
+  reroutes = reroutes,
+  digests = digests,
+}, record, members, serialized_arguments, context_id)
+put_run(run_id, run_us, run_prefixes, event_ids, run)
+local position = 1
+while position <= #event_ids do
+  local event_id
+  event_id, position = unpack_field(event_ids, position)
+  link_event(event_id, invocation_id)
+end
+ring(1)
+return { "OK", noted }

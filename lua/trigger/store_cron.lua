@@ -1,0 +1,39 @@
+#!lua
+--- Take a tick of a cron condition, if the last one is still the one that was read.
+--- `expected` is empty for none at all. Who takes it records the items, which are as those of
+--- trigger/record; who comes too late learns the last tick.
+-- @version 1
+-- @key cron_times
+-- @key valid_conditions
+-- @key valid_order
+-- @key client_data_uses
+-- @arg condition_id id
+-- @arg tick id
+-- @arg expected str
+-- @arg op id
+-- @item entry_id id
+-- @item valid_condition_of id
+-- @item valid_condition bytes
+-- @returns STORED | LOST last
+-- @cost O(log N)
+--[[% use "lib/unpack.lua" %]]
+--[[% use "lib/record_valid.lua" %]]
+local packed = redis.call("HGET", cron_times, condition_id)
+local last, taken_by = "", nil
+if packed then
+  local position
+  last, position = unpack_field(packed, 1)
+  taken_by = unpack_field(packed, position)
+end
+if taken_by == op then
+  return { "STORED" }
+end
+if last ~= expected then
+  return { "LOST", last }
+end
+start_writing()
+redis.call("HSET", cron_times, condition_id, pack(tick) .. pack(op))
+for i = 1, item_count do
+  record_valid(item(i))
+end
+return { "STORED" }

@@ -1,0 +1,18 @@
+#!lua
+--- Store a run of a trigger in place of an older record of it.
+--- `prefixes` (packed) are its beginnings in trigger_run_index but for those of its events' codes.
+-- @version 1
+-- @key trigger_runs
+-- @key trigger_run_index
+-- @key events
+-- @arg run_id id
+-- @arg at_us us
+-- @arg prefixes bytes
+-- @arg event_ids bytes
+-- @arg run bytes
+-- @returns OK
+-- @cost O(n log N) for n prefixes
+--[[% use "lib/put_run.lua" %]]
+start_writing()
+put_run(run_id, at_us, prefixes, event_ids, run)
+return { "OK" }

@@ -1,0 +1,214 @@
+"""Valid conditions: what is met and has not been acted upon yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pynenc.exceptions import InvocationNotFoundError
+from pynenc.identifiers.invocation_id import InvocationId
+from pynenc.invocation.status import InvocationStatus
+from pynenc.trigger.conditions import (
+    ExceptionContext,
+    ResultContext,
+    StatusContext,
+    ValidCondition,
+)
+
+from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
+from pynenc_redis_lua.component import PAGE
+from pynenc_redis_lua.operation import consumer_id, new_operation
+from pynenc_redis_lua.scripts.runner import batches
+from pynenc_redis_lua.trigger.registration import Registration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pynenc.invocation.dist_invocation import DistributedInvocation
+    from pynenc.trigger.conditions import ConditionContext
+
+    from pynenc_redis_lua.trigger.registration import Condition
+
+# Changes of status that the process which made them has not evaluated for so long are left to the
+# loop: it has died, or its server was away.
+_ABANDONED_US = 5_000_000
+
+
+# Of a valid condition: its entry, its condition, and itself as JSON.
+type ValidItem = tuple[str, str, bytes]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A valid condition as it is recorded.
+
+    Attributes:
+        entry_id: Its id in the store.
+        version: Which of the records under that id it is.
+        condition_id: The condition that is met.
+        fired: The triggers that have fired for it.
+        valid: The valid condition.
+    """
+
+    entry_id: str
+    version: int
+    condition_id: str
+    fired: frozenset[str]
+    valid: ValidCondition
+
+
+class Conditions(Registration):
+    """Which conditions are met."""
+
+    def record_valid_condition(self, valid_condition: ValidCondition) -> None:
+        """Record that a condition is met."""
+        self.record_valid_conditions([valid_condition])
+
+    def record_valid_conditions(self, valid_conditions: list[ValidCondition]) -> None:
+        """Record that conditions are met, in one commit per 1,000 of them."""
+        for batch in batches(map(self.valid_item, valid_conditions)):
+            self._record(batch)
+
+    def _record(self, items: list[ValidItem], change: bytes = b"") -> None:
+        self.scripts.trigger_record(
+            change=change, consumer=consumer_id(), op=new_operation(), items=items
+        )
+
+    def valid_item(self, valid: ValidCondition) -> ValidItem:
+        """Return what scripts take of a valid condition."""
+        return _entry_id(valid), valid.condition.condition_id, to_bytes(valid.to_json(self.app))
+
+    def get_valid_conditions(self) -> dict[str, ValidCondition]:
+        """Return all conditions that are met, in the order in which they were recorded."""
+        return {one.valid.valid_condition_id: one.valid for one in self.recorded_conditions()}
+
+    def recorded_conditions(self) -> Iterator[Recorded]:
+        """Iterate over what is recorded, the oldest first.
+
+        What this process can't read (its code is older or newer than the writer's) is left out.
+        """
+        after = 0
+        while True:
+            page = self.scripts.trigger_valid_page(after=after, count=PAGE).values[0]
+            for entry_id, version, condition_id, stored, fired in page:
+                after = int(version)
+                try:
+                    valid = ValidCondition.from_json(to_text(stored), self.app)
+                except Exception:
+                    self.app.logger.exception(
+                        "valid condition of condition:%s can't be read", to_text(condition_id)
+                    )
+                    continue
+                yield Recorded(
+                    to_text(entry_id),
+                    after,
+                    to_text(condition_id),
+                    frozenset(id_ or "" for id_ in unpack_text(fired)),
+                    valid,
+                )
+            if len(page) < PAGE:
+                return
+
+    def clear_valid_conditions(self, conditions: Iterable[ValidCondition]) -> None:
+        """Remove valid conditions."""
+        for batch in batches([(_entry_id(valid),) for valid in conditions]):
+            self.scripts.trigger_clear(items=batch)
+
+    # Changes of status
+
+    def evaluate_changes(
+        self,
+        changes: Iterable[bytes],
+        invocation: DistributedInvocation[Any, Any] | None = None,
+        outcome: Any = None,
+    ) -> None:
+        """Evaluate the conditions that watch changes which a commit noted.
+
+        Args:
+            changes: As scripts reply them.
+            invocation: The invocation that changed, if it is at hand.
+            outcome: The result or the exception that it ended with.
+        """
+        for change in changes:
+            self._record(
+                [
+                    self.valid_item(valid)
+                    for valid in self._conditions_met(change, invocation, outcome)
+                ],
+                change,
+            )
+
+    def evaluate_abandoned_changes(self) -> None:
+        """Evaluate the changes whose makers have not done so."""
+        changes = [b""]
+        while changes:
+            changes = self.scripts.trigger_changes_page(age_us=_ABANDONED_US, count=PAGE).values[0]
+            self.evaluate_changes(changes)
+
+    def _conditions_met(
+        self, change: bytes, invocation: DistributedInvocation[Any, Any] | None, outcome: Any
+    ) -> Iterator[ValidCondition]:
+        id_, task, value, _ = unpack_text(change)
+        status = InvocationStatus(value or "")
+        try:
+            if invocation is None:
+                invocation = self.app.state_backend.get_invocation(InvocationId(id_ or ""))
+            for condition in self._stored_conditions("watch", task or "", status.value):
+                if valid := self._met(condition, invocation, status, outcome):
+                    yield valid
+        except (InvocationNotFoundError, KeyError):
+            self.app.logger.warning("invocation:%s is gone, no trigger fires for it", id_)
+
+    def _met(
+        self,
+        condition: Condition,
+        invocation: DistributedInvocation[Any, Any],
+        status: InvocationStatus,
+        outcome: Any,
+    ) -> ValidCondition | None:
+        try:
+            context = self._context(condition, invocation, status, outcome)
+            if not condition.is_satisfied_by(context):
+                return None
+        except Exception:
+            # A filter is the user's code: it must fail neither the task that it watches nor what
+            # else is to be evaluated.
+            self.app.logger.exception("condition:%s can't be evaluated", condition.condition_id)
+            return None
+        valid = ValidCondition(condition, context)
+        self._log_condition_matched(condition, context, valid)
+        return valid
+
+    def _context(
+        self,
+        condition: Condition,
+        invocation: DistributedInvocation[Any, Any],
+        status: InvocationStatus,
+        outcome: Any,
+    ) -> ConditionContext:
+        common = StatusContext.from_invocation(invocation, status)
+        fields: dict[str, Any] = {
+            "call_id": common.call_id,
+            "invocation_id": common.invocation_id,
+            "arguments": common.arguments,
+            "status": status,
+            "disable_cache_args": common.disable_cache_args,
+        }
+        state = self.app.state_backend
+        if condition.context_type == ResultContext:
+            result = state.get_result(common.invocation_id) if outcome is None else outcome
+            return ResultContext(**fields, result=result)
+        if condition.context_type == ExceptionContext:
+            error = outcome or state.get_exception(common.invocation_id)
+            return ExceptionContext(
+                **fields, exception_type=type(error).__name__, exception_message=str(error)
+            )
+        return common
+
+
+def _entry_id(valid: ValidCondition) -> str:
+    # pynenc's id is the same for every failure with one type of exception, and for every retry of
+    # an invocation: the time and the invocation tell them apart.
+    context = valid.context
+    invocation_id = getattr(context, "invocation_id", None)
+    return to_text(pack(valid.valid_condition_id, context.timestamp.isoformat(), invocation_id))

@@ -1,0 +1,228 @@
+"""Firing: triggers whose conditions are met start their tasks, once each.
+
+Where all components are ours, a trigger fires in one commit: the invocation is submitted, the run
+is recorded, and what it fired for is settled. Killed before it, nothing has happened, and the next
+loop of any worker does it; killed after it, all has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pynenc.trigger.conditions import CompositeLogic, EventContext
+from pynenc.trigger.trigger_context import TriggerContext
+from pynenc.trigger.trigger_definitions import TriggerDefinition
+
+from pynenc_redis_lua.errors import RedisLuaError, ServerUnavailableError
+from pynenc_redis_lua.records import MICROSECONDS
+from pynenc_redis_lua.scripts.runner import batches
+from pynenc_redis_lua.trigger.conditions import Conditions, Recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pynenc.app import Pynenc
+    from pynenc.invocation.base_invocation import BaseInvocation
+    from pynenc.orchestrator.atomic_service import AtomicServiceRun
+    from pynenc.trigger.monitoring import TriggerRunRecord
+
+# What is removed in one step: it stays below ten milliseconds of the server's time.
+_STEP = 100
+
+
+class FiringSettledError(RedisLuaError):
+    """Somebody else has fired the trigger, or what it fires for has changed; nothing was done."""
+
+
+@dataclass
+class Firing:
+    """A trigger that is about to fire.
+
+    Attributes:
+        run_id: The run that it makes.
+        trigger: The trigger.
+        entries: What it fires for.
+        items: The same as scripts take it: entry, version, whether nobody else waits for it.
+        service: The atomic service that fires it.
+        claimed_at: When it was about to.
+        settled: Whether it is noted that the trigger has fired.
+        recorded: Whether the run is recorded.
+    """
+
+    run_id: str
+    trigger: TriggerDefinition
+    entries: list[Recorded]
+    items: list[tuple[str, int, int]]
+    service: AtomicServiceRun
+    claimed_at: datetime
+    settled: bool = False
+    recorded: bool = False
+
+    @property
+    def context(self) -> TriggerContext:
+        """What it fires for, as pynenc has it."""
+        return _context(self.entries)
+
+
+class Firings(Conditions):
+    """When triggers fire."""
+
+    def __init__(self, app: Pynenc) -> None:
+        super().__init__(app)
+        self._of_thread = threading.local()
+
+    @property
+    def firing(self) -> Firing | None:
+        """The trigger that this thread is firing: who submits its task commits both at once."""
+        return getattr(self._of_thread, "firing", None)
+
+    def _process_loop_iteration_body(self, atomic_service_run: AtomicServiceRun) -> None:
+        self.restore_registration()
+        self.check_time_based_triggers(atomic_service_run=atomic_service_run)
+        self.evaluate_abandoned_changes()
+        recorded = list(self.recorded_conditions())
+        if not recorded:
+            return
+        triggers, waiting = self._waiting_triggers(recorded)
+        for trigger, entries in triggers:
+            for some in _contexts(trigger, entries):
+                self._fire(trigger, some, waiting, atomic_service_run)
+        # Nobody waits for these: their triggers are gone, or have fired already.
+        done = [(entry.entry_id,) for entry in recorded if not waiting[entry.entry_id]]
+        for batch in batches(done):
+            self.scripts.trigger_clear(items=batch)
+
+    def _waiting_triggers(
+        self, recorded: list[Recorded]
+    ) -> tuple[list[tuple[TriggerDefinition, list[Recorded]]], dict[str, set[str]]]:
+        """Return the triggers with what they may fire for, and who waits for each entry."""
+        definitions: dict[str, TriggerDefinition] = {}
+        entries: dict[str, list[Recorded]] = defaultdict(list)
+        waiting: dict[str, set[str]] = defaultdict(set)
+        by_condition = self.triggers_by_condition(list({one.condition_id for one in recorded}))
+        for one in recorded:
+            for dto in by_condition[one.condition_id]:
+                if dto.trigger_id not in one.fired:
+                    if dto.trigger_id not in definitions:
+                        definitions[dto.trigger_id] = TriggerDefinition.from_dto(dto, self.app)
+                    entries[dto.trigger_id].append(one)
+                    waiting[one.entry_id].add(dto.trigger_id)
+        return [(definitions[id_], some) for id_, some in entries.items()], waiting
+
+    def _fire(
+        self,
+        trigger: TriggerDefinition,
+        entries: list[Recorded],
+        waiting: dict[str, set[str]],
+        atomic_service_run: AtomicServiceRun,
+    ) -> None:
+        for one in entries:
+            waiting[one.entry_id].discard(trigger.trigger_id)
+        firing = Firing(
+            _run_id(trigger, entries),
+            trigger,
+            entries,
+            [(one.entry_id, one.version, int(not waiting[one.entry_id])) for one in entries],
+            atomic_service_run,
+            datetime.now(UTC),
+        )
+        try:
+            self._execute(firing)
+        except ServerUnavailableError:
+            raise
+        except FiringSettledError:
+            self.app.logger.debug("trigger:%s fired already", trigger.trigger_id)
+        except Exception:
+            # What one trigger meets must not keep the others from firing; it is tried again.
+            self.app.logger.exception("trigger:%s can't fire", trigger.trigger_id)
+        if not firing.settled:
+            for one in entries:
+                waiting[one.entry_id].add(trigger.trigger_id)
+
+    def _execute(self, firing: Firing) -> None:
+        in_one_commit = getattr(self.app.orchestrator, "fires_in_one_commit", False)
+        if not in_one_commit and not self.claim_trigger_run(firing.run_id):
+            return
+        trigger, context = firing.trigger, firing.context
+        self._log_run_claimed(firing.run_id, trigger, context, firing.service)
+        arguments = trigger.get_arguments(context)
+        self._of_thread.firing = firing
+        try:
+            invocation = self.execute_task(
+                trigger.task_id, arguments, parent_event_id=_event_of(context)
+            )
+        finally:
+            self._of_thread.firing = None
+        if not firing.settled:
+            self.scripts.trigger_settle(trigger_id=trigger.trigger_id, items=firing.items)
+            firing.settled = True
+        if not firing.recorded:
+            self._record_trigger_run(
+                run_id=firing.run_id,
+                trigger=trigger,
+                context=context,
+                invocation=invocation,
+                claimed_at=firing.claimed_at,
+                executed_at=datetime.now(UTC),
+                atomic_service_run=firing.service,
+            )
+        self._log_run_executed(firing.run_id, trigger, context, invocation, firing.service)
+
+    def run_of(self, firing: Firing, invocation: BaseInvocation[Any, Any]) -> TriggerRunRecord:
+        """Return the record of the run in which a trigger starts an invocation."""
+        return self._build_trigger_run_record(
+            firing.run_id,
+            firing.trigger,
+            firing.context,
+            invocation,
+            firing.claimed_at,
+            datetime.now(UTC),
+            firing.service,
+        )
+
+    def _auto_purge_events(self) -> int:
+        """Remove old events and runs, and what was met long ago without any trigger firing."""
+        age_us = int(self.conf.event_retention_days * 24 * 3600 * MICROSECONDS)
+        step = partial(self.scripts.trigger_expire_pending, age_us=age_us, count=_STEP)
+        while step().values[0]:
+            pass
+        return super()._auto_purge_events()
+
+
+def _contexts(trigger: TriggerDefinition, entries: list[Recorded]) -> Iterator[list[Recorded]]:
+    """Group what a trigger may fire for: one group a run."""
+    if trigger.logic == CompositeLogic.OR or len(trigger.condition_ids) == 1:
+        yield from ([one] for one in entries)
+    elif {one.condition_id for one in entries} >= set(trigger.condition_ids):
+        yield entries
+
+
+def _context(entries: list[Recorded]) -> TriggerContext:
+    return TriggerContext(
+        valid_conditions={one.valid.valid_condition_id: one.valid for one in entries}
+    )
+
+
+def _run_id(trigger: TriggerDefinition, entries: list[Recorded]) -> str:
+    # pynenc's id of a run, and which of the records it fires for: a condition that is met again
+    # makes another run.
+    digest = hashlib.sha256()
+    for run_id in trigger.generate_trigger_run_ids(_context(entries)):
+        digest.update(run_id.encode())
+    for version in sorted(one.version for one in entries):
+        digest.update(b"%d," % version)
+    return digest.hexdigest()
+
+
+def _event_of(context: TriggerContext) -> str | None:
+    """Return the first event that had a part in it: the parent of what it starts."""
+    for valid in context.valid_conditions.values():
+        if isinstance(valid.context, EventContext) and valid.context.event_id:
+            return valid.context.event_id
+    return None
