@@ -36,7 +36,6 @@ def build(app_id: str, url: str | None, folder: Path) -> Pynenc:
     """Build the app on a server, or without a URL on an embedded one in a folder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     builder = PynencBuilder().app_id(app_id)
-    builder = builder.sqlite(str(folder / "trigger.db"))  # of which only the trigger remains
     builder = builder.redis(url=url) if url else builder.redis_embedded(folder / "valkey")
     return (
         builder.serializer_json()
