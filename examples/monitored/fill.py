@@ -42,14 +42,16 @@ def fill(orders: int, workers: int = 2, timeout: float = 120) -> None:
     before = app.orchestrator.count_invocations(notify.task_id)
     batches = [list(batch) for batch in batched(range(1, orders + 1), BATCH)]
     deadline = time.monotonic() + timeout
-    with ExitStack() as stack:
-        running = [stack.enter_context(_worker(number)) for number in range(1, workers + 1)]
-        fulfil.parallelize([(batch,) for batch in batches])
-        while not _all_done(before + len(batches)):
-            _check(running)
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not done after {timeout} s")
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    fulfil.parallelize([(batch,) for batch in batches])
+    # The clock may strike while the workers stop, and then what it started is still to be done.
+    while not _all_done(before + len(batches)):
+        with ExitStack() as stack:
+            running = [stack.enter_context(_worker(number)) for number in range(1, workers + 1)]
+            while not _all_done(before + len(batches)):
+                _check(running)
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"not done after {timeout} s")
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _all_done(batches: int) -> bool:
@@ -68,7 +70,7 @@ def _worker(number: int) -> Iterator[Worker]:
     search_path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
     log = FOLDER / f"worker-{number}.log"
     with (
-        log.open("wb") as output,
+        log.open("ab") as output,
         subprocess.Popen(  # noqa: S603 - our own command
             _COMMAND,
             stdin=subprocess.DEVNULL,
