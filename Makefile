@@ -5,24 +5,26 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 python;
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all conformance test-lowest lint types scripts clean
+.PHONY: demo test test-all conformance test-lowest lint types scripts screenshots clean
 # The slow modules of pynenc's suite: all runners, and the monitor.
-SLOW := tests/conformance/test_integration_combinations.py tests/conformance/test_integration_pynmon.py
+SLOW := $(patsubst %,tests/conformance/test_integration_%.py,combinations pynmon)
 
 demo: $(INSTALLED)  ## Index the standard library on the embedded server
 	cd examples && ../$(BIN)/python -m stdlib_index
 
-# pynenc's suite leaves runners behind that go on working: it has processes of its own.
+# pynenc's suite leaves runners behind that go on working: it has processes of its own. The tests of
+# the monitor share one app, one monitor and one browser: they run in one process.
 test: $(INSTALLED)  ## The everyday tests, on every server that this machine has
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/conformance
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/conformance --ignore tests/monitor
+	$(BIN)/python -m pytest tests/monitor
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(SLOW:%=--ignore %) tests/conformance
 
 # The suite measures time: it runs alone, and not on a cluster.
 test-all: test  ## And the slow modules of pynenc's suite, on the first Valkey and the first Redis
 	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} $(BIN)/python -m pytest $(SLOW)
 
-conformance: $(INSTALLED)  ## pynenc's whole suite on these two servers; writes docs/conformance.md
-	CONFORMANCE_REPORT=1 TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0,cluster} \
+conformance: $(INSTALLED)  ## pynenc's whole suite; writes docs/conformance.md
+	CONFORMANCE_REPORT=1 TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0,cluster-9.1} \
 	$(BIN)/python -m pytest tests/conformance
 
 test-lowest: build/lowest/installed  ## The tests on the oldest dependencies that pyproject.toml allows
@@ -39,6 +41,12 @@ types: $(INSTALLED)  ## mypy --strict
 
 scripts: $(INSTALLED)  ## Write what is generated from lua/: manifest.json, api.py, docs/data-model.md
 	$(BIN)/python -m pynenc_redis_lua.scripts
+
+# With the style sheet and the icons of Debian's libjs-bootstrap5 and
+# fonts-material-design-icons-iconfont, or, where these are not installed, from the hosts that the
+# monitor's pages name.
+screenshots: $(INSTALLED)  ## Take the pictures of docs/images anew, with the Chromium of this machine
+	PYTHONPATH=tests:examples $(BIN)/python -m monitor.screenshots
 
 build/lowest/installed: pyproject.toml
 	$(PYTHON) -m venv build/lowest

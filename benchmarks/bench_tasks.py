@@ -5,3 +5,12 @@ from __future__ import annotations
 
 def noop() -> None:
     """Do nothing."""
+
+
+def numbered(number: int) -> int:
+    """Return the number."""
+    return number
+
+
+def workflow() -> None:
+    """Do nothing, as a workflow."""

@@ -36,13 +36,20 @@ def app_instance(make_app: Callable[..., Pynenc]) -> Pynenc:
     return make_app()
 
 
+def standalone() -> list[str]:
+    return [name for name in servers.names() if "cluster" not in name]
+
+
 def combinations() -> list[tuple[str, str, str]]:
-    """Each server with each runner and a serializer in turn, as the suite's own list has it."""
+    """Each server with each runner and a serializer in turn, as the suite's own list has it.
+
+    Not a cluster: the suite forks hundreds of processes, each of which asks for its layout.
+    """
     runners = sorted(runner.__name__ for runner in get_runner_subclasses())
     serializers = sorted(each.__name__ for each in get_all_subclasses(BaseSerializer))
     return [
         (server, runner, serializers[number % len(serializers)])
-        for server in servers.names()
+        for server in standalone()
         for number, runner in enumerate(runners)
     ]
 

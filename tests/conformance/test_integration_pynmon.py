@@ -16,6 +16,7 @@ import pytest
 from pynenc import Pynenc, PynencBuilder
 from pynmon.app import app as pynmon_app
 
+import servers
 from pynenc_redis_lua.builder import COMPONENTS
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ def one_at_a_time(app: Pynenc) -> Callable[[], None]:
             register()
 
     return locked
+
+
+@pytest.fixture(params=[name for name in servers.names() if "cluster" not in name])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Not a cluster: runners of processes are in it."""
+    return servers.running(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +46,9 @@ def test_every_command_is_known_to_this_file() -> None:
         'python -m pip install ".[embedded]"',
         "pynenc --app shop.app runner start",
         "python buy.py",
+        # The extra is among the development dependencies.
+        'python -m pip install "pynenc[monitor]"',
+        "pynenc --app shop.app monitor",
     ]
 
 
@@ -76,6 +81,35 @@ def test_the_app_of_the_readme_runs(tmp_path: Path, environment: dict[str, str])
     servers.wait_for(
         lambda: not list(stopped.glob("*.sock")), message="the embedded server has stopped"
     )
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="pynenc's monitor needs Python < 3.13")
+def test_the_monitor_shows_the_app_of_the_readme(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "shop.py").write_text(blocks("python")[0])
+    port = str(servers._free_port())
+    monitor = subprocess.Popen(
+        ["pynenc", "--app", "shop.app", "monitor", "--port", port],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def shown() -> str | None:
+        assert monitor.poll() is None
+        try:
+            with urllib.request.urlopen(f"http://{servers.HOST}:{port}/tasks/") as page:
+                return page.read().decode()
+        except urllib.error.URLError:
+            return None
+
+    try:
+        assert "shop.total" in servers.wait_for(shown, 60, "the monitor answers")
+    finally:
+        monitor.terminate()
+        monitor.wait(timeout=30)
 
 
 def test_the_demo_ends_well(environment: dict[str, str]) -> None:

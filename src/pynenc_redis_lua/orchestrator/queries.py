@@ -106,16 +106,18 @@ class Queries(OrchestratorCore):
         return self._of_task(task_id, [])
 
     def _of_task(self, task_id: TaskId, statuses: list[str]) -> Iterator[InvocationId]:
+        size = PAGE if len(statuses) == 1 else _MERGED_PAGE
+
         def page_behind(after: bytes) -> list[bytes]:
             entries: list[bytes] = self.scripts.orchestrator_task_page(
                 task=task_id.key,
                 after=after,
-                count=_MERGED_PAGE,
+                count=size,
                 items=[(status,) for status in statuses],
             ).values[0]
             return entries
 
-        return (_id(entry[_TIME_DIGITS:]) for entry in paged(page_behind, _MERGED_PAGE))
+        return (_id(entry[_TIME_DIGITS:]) for entry in paged(page_behind, size))
 
     def get_call_invocation_ids(self, call_id: CallId) -> Iterator[InvocationId]:
         """Iterate over the invocations of a call."""
