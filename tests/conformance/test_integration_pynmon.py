@@ -14,10 +14,12 @@ from unittest.mock import patch
 
 import pytest
 from pynenc import Pynenc, PynencBuilder
-from pynmon.app import app as pynmon_app
 
 import servers
 from pynenc_redis_lua.builder import COMPONENTS
+
+pytest.importorskip("fastapi", reason="the monitor's extra stops at Python 3.12")
+from pynmon.app import app as pynmon_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
