@@ -10,7 +10,7 @@ from rich.console import Console
 
 from stdlib_index.board import Board
 from stdlib_index.pipeline import Pipeline, library_files
-from stdlib_index.report import print_accident, print_index, print_state
+from stdlib_index.report import print_accident, print_index, print_state, print_triggers
 from stdlib_index.tasks import STDLIB, app
 from stdlib_index.workers import worker_processes
 
@@ -43,6 +43,7 @@ def run(folder: Path, workers: int) -> bool:
     print_index(console, packages)
     records = print_state(console, start, datetime.now(UTC))
     print_accident(console, pipeline.accident, records)
+    print_triggers(console, start, datetime.now(UTC))
     submitted: list[str] = [
         invocation.invocation_id
         for invocations in pipeline.submitted.values()
@@ -51,6 +52,9 @@ def run(folder: Path, workers: int) -> bool:
     wrong = [key for key in submitted if key not in records or not records[key].as_expected]
     for key in wrong[:_MOST_WRONG]:
         console.print(f"{key}: {records.get(key, 'not in the state backend')}", markup=False)
+    if not pipeline.triggered.as_expected:
+        wrong.append(pipeline.triggered.event_id)
+        console.print("the event at the end did not bring what it should")
     good = len(submitted) - len(wrong)
     console.print(
         f"\n{'FAILED' if wrong else 'OK'}: {good:,} of {len(submitted):,} invocations ended as"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
+from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus
 
 from stdlib_index.accident import Accident, kill_one
 from stdlib_index.tasks import (
+    INDEXED,
     STDLIB,
     File,
     NotPythonError,
@@ -20,6 +23,7 @@ from stdlib_index.tasks import (
     app,
     measure,
     outline,
+    rank,
     resolve,
     roll_up,
 )
@@ -50,15 +54,30 @@ def library_files() -> list[str]:
     return sorted(path.as_posix() for path in paths if others.isdisjoint(path.parts))
 
 
+@dataclass
+class Triggered:
+    """What came of the event that everything is indexed.
+
+    Attributes:
+        event_id: The event.
+        as_expected: Whether it started its task once, and with what the event brought.
+    """
+
+    event_id: str
+    as_expected: bool
+
+
 class Pipeline:
     """Submits tasks to the workers and remembers them.
 
     Attributes:
         submitted: For each task its invocations, by their first argument: a file or a package.
         accident: What happened to one of the workers, once it has.
+        triggered: What came of the event at the end.
     """
 
     accident: Accident
+    triggered: Triggered
 
     def __init__(self, workers: Workers, board: Board) -> None:
         self.submitted: dict[AnyTask, dict[str, AnyInvocation]] = defaultdict(dict)
@@ -90,7 +109,26 @@ class Pipeline:
                 File(size=sizes.get(path), outline=outlines.get(path), imports=imports.get(path))
             )
         self._submit(roll_up, packages.items())
-        return [package for _, package in self._results(roll_up)]
+        rolled_up: list[Package] = [package for _, package in self._results(roll_up)]
+        self._announce(rolled_up)
+        return rolled_up
+
+    def _announce(self, packages: list[Package]) -> None:
+        """Emit the event that everything is indexed, and wait for what it triggers."""
+        lines = {package["name"]: package["lines"] for package in packages}
+        event_id = app.trigger.emit_event(INDEXED, {"lines": lines})
+        self._board.say(f'event "{INDEXED}"')
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not (started := app.trigger.get_invocations_triggered_by_event(event_id)):
+            self._workers.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"nothing was triggered within {_PATIENCE_SECONDS} s")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        for id_ in started:
+            ranked = app.state_backend.get_invocation(InvocationId(id_))
+            self.submitted[rank][id_] = ranked
+        [order] = (invocation for _, invocation in self._results(rank))
+        self.triggered = Triggered(event_id, order[0] == max(lines, key=lambda name: lines[name]))
 
     def _submit(self, task: AnyTask, calls: Iterable[Call]) -> None:
         """Call a task many times; the workers begin with the first batch."""

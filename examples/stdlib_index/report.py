@@ -145,6 +145,17 @@ def print_accident(console: Console, accident: Accident, records: dict[str, Reco
     )
 
 
+def print_triggers(console: Console, start: datetime, end: datetime) -> None:
+    """Print which triggers fired in the run."""
+    runs = app.trigger.get_trigger_runs_in_timerange(start, end)
+    rows = []
+    for run in runs:
+        condition = run.participants[0].context_summary or run.participants[0].context_type
+        seconds = ((run.executed_at or end) - start).total_seconds()
+        rows.append((run.task_id_key.rpartition(".")[2], condition, seconds))
+    _print(console, "Triggers that fired", ["task", "for", "after s"], rows)
+
+
 def _read_back(invocation_id: InvocationId, history: list[InvocationHistory]) -> Record:
     """Read an invocation's history, and by its key its task, its argument and its error."""
     last = history[-1]

@@ -5,6 +5,9 @@ Two tasks read each file, a third one resolves what it imports, a fourth one add
     measure(path) ────────────────────────────┐
     outline(path) ──> resolve(path, imports) ─┴──> roll_up(package, files)
 
+    event "library indexed" ──> rank(lines)
+    every minute ──> count_done()
+
 The worker processes import this module too. Both sides find each other through one folder, given
 by the environment.
 """
@@ -22,20 +25,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from pynenc import Pynenc, PynencBuilder
+from pynenc.invocation.status import InvocationStatus
+from pynenc.trigger.trigger_builder import TriggerBuilder
 
 from stdlib_index import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pynenc.trigger.conditions import EventContext
+
 STDLIB = Path(sysconfig.get_path("stdlib"))
+INDEXED = "library indexed"
 
 _folder = Path(os.environ[FOLDER_VARIABLE])
 app: Pynenc = (
     PynencBuilder()
     .app_id("stdlib-index")
-    .redis_embedded(_folder / "valkey")  # all components but the trigger ...
-    .mem_trigger()  # ... of which each process has its own: this app's tasks have no triggers
+    .redis_embedded(_folder / "valkey")
     .serializer_json()
     .thread_runner(max_threads=4)  # in each worker process
     .runner_tuning(runner_loop_sleep_time_sec=0.002)
@@ -156,6 +163,22 @@ def roll_up(package: str, files: list[File]) -> Package:
         classes=sum(found["classes"] for found in outlines),
         imports=Counter(module for file in files for module in file["imports"] or ()),
     )
+
+
+def _lines_of(context: EventContext) -> dict[str, dict[str, int]]:
+    return {"lines": context.payload["lines"]}
+
+
+@app.task(triggers=TriggerBuilder().on_event(INDEXED).with_args_from_event(_lines_of))
+def rank(lines: dict[str, int]) -> list[str]:
+    """Order the packages by their lines, the longest first."""
+    return sorted(lines, key=lambda package: (-lines[package], package))
+
+
+@app.task(triggers=TriggerBuilder().on_cron("* * * * *"))
+def count_done() -> int:
+    """Count what has ended well so far."""
+    return app.orchestrator.count_invocations(statuses=[InvocationStatus.SUCCESS])
 
 
 @contextmanager
