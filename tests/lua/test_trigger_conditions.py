@@ -162,6 +162,7 @@ def test_pages_hold_each_once(life: Life, count: int) -> None:
     while more := page(life, after=found[-1].version if found else 0, count=count):
         assert len(more) <= count
         found += more
+        assert len(found) <= len(ids)
     assert [one.entry for one in found] == ids
 
 

@@ -126,6 +126,7 @@ def codes(scripts: Scripts, at_once: int = 100) -> list[str]:
     while more := scripts.trigger_event_codes(after=after, count=at_once).values[0]:
         assert len(more) <= at_once
         found += more
+        assert len(found) <= 100
         after = more[-1]
     return [to_text(code) for code in found]
 
@@ -393,6 +394,7 @@ def test_pages_hold_each_once(crowded: Scripts) -> None:
             crowded, ranges(), offset=len(found), count=size, newest_first=newest_first
         ):
             found += more
+            assert len(found) <= len(CROWD)
         assert found == model(("all",), EITHER, EITHER, ALWAYS, newest_first=newest_first)
 
 
@@ -526,11 +528,13 @@ def test_crowd_goes_in_the_order_of_time(crowded: Scripts, snapshot: Snapshot) -
     gone: list[str] = []
     while more := expire(crowded, before=12, keep=80, count=37):
         gone += more
+        assert len(gone) <= 220
     assert gone == expected[:220]
     assert page(crowded, ranges(), newest_first=False) == expected[220:]
     indexed(snapshot)
     while more := expire(crowded, before=LAST_US, count=50):
         gone += more
+        assert len(gone) <= len(CROWD)
     assert gone == expected
     assert snapshot().keys() == {"schema"}
 

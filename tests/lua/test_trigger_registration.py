@@ -141,6 +141,7 @@ def test_pages_of_conditions_hold_each_once(scripts: Scripts, count: int) -> Non
     while more := page(scripts, "kind", after=found[-1][0] if found else b"", count=count):
         assert len(more) <= count
         found += more
+        assert len(found) <= len(ids)
     assert found == [(pack("kind", "cron", id_), to_bytes(id_)) for id_ in ids]
 
 

@@ -77,6 +77,7 @@ def found(
         after = entries[-1][0] if entries else b""
         more = page(scripts, *prefix, times=times, after=after, count=count)
         entries += more
+        assert len(entries) <= 1000
         if len(more) < count:
             break
     ids = [to_text(behind[16:]) for behind, _ in entries]
@@ -95,6 +96,7 @@ def services(scripts: Scripts, count: int = 100) -> list[str]:
     while more := scripts.trigger_services_page(after=after, count=count).values[0]:
         assert len(more) <= count
         ids += more
+        assert len(ids) <= 100
         after = more[-1]
     return [to_text(id_) for id_ in ids]
 
