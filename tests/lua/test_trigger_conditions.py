@@ -159,10 +159,12 @@ def test_pages_hold_each_once(life: Life, count: int) -> None:
     ids = [f"{number * 5 % 7}" for number in range(7)]
     record(life, *ids)
     found: list[Valid] = []
-    while more := page(life, after=found[-1].version if found else 0, count=count):
-        assert len(more) <= count
+    while len(found) % count == 0:
+        more = page(life, after=found[-1].version if found else 0, count=count)
+        assert len(more) == min(count, len(ids) - len(found))
         found += more
-        assert len(found) <= len(ids)
+        if not more:
+            break
     assert [one.entry for one in found] == ids
 
 

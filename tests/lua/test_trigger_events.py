@@ -123,10 +123,14 @@ def count(scripts: Scripts, items: list[tuple[bytes]], times: tuple[int, int] = 
 def codes(scripts: Scripts, at_once: int = 100) -> list[str]:
     found: list[bytes] = []
     after = b""
-    while more := scripts.trigger_event_codes(after=after, count=at_once).values[0]:
+    while True:
+        more = scripts.trigger_event_codes(after=after, count=at_once).values[0]
         assert len(more) <= at_once
         found += more
         assert len(found) <= 100
+        # A page that is not full is the last one.
+        if len(more) < at_once:
+            break
         after = more[-1]
     return [to_text(code) for code in found]
 
