@@ -10,6 +10,7 @@ import pytest
 from lua.model import QUEUE, TASK
 from lua.samples import HOSTILE, PRIORITY, invocation
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack, unpack_text
+from pynenc_redis_lua.errors import ScriptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -305,6 +306,15 @@ def test_one_that_is_gone_keeps_all_from_firing(life: Life, place: int) -> None:
     read = due(life, "a", "b", "c")
     life.scripts.trigger_clear(items=[("abc"[place],)])
     assert refused(life, *read)
+
+
+@pytest.mark.parametrize("broken", ["digests", "contexts", "record"])
+def test_broken_argument_fires_nothing(life: Life, broken: str) -> None:
+    record(life, "a")
+    before = life.snapshot()
+    with pytest.raises(ScriptError):
+        life.scripts.call("trigger/fire", **arguments("inv", *due(life, "a")) | {broken: b"1:x:"})
+    assert life.snapshot() == before
 
 
 def test_first_of_two_wins(life: Life) -> None:
