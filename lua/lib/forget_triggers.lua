@@ -1,22 +1,29 @@
 --[[% use "lib/indexed.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
+-- Remove a trigger, if there is one, from wherever it is found.
+local function forget_trigger(trigger_id)
+  local packed = redis.call("HGET", triggers, trigger_id)
+  if not packed then
+    return
+  end
+  local fields, position = {}, 1
+  for i = 1, 4 do
+    fields[i], position = unpack_field(packed, position)
+  end
+  local at = 1
+  while at <= #fields[4] do
+    local condition_id
+    condition_id, at = unpack_field(fields[4], at)
+    redis.call("ZREM", condition_index, pack("by") .. pack(condition_id) .. pack(trigger_id))
+  end
+  redis.call("ZREM", condition_index, pack("triggers") .. pack(fields[1]) .. pack(trigger_id))
+  release_client_data("trigger " .. trigger_id, packed)
+  redis.call("HDEL", triggers, trigger_id)
+end
+
 -- Remove the triggers of a task.
 local function forget_triggers(task)
-  local prefix = pack("triggers") .. pack(task)
-  for _, trigger_id in ipairs(indexed(prefix)) do
-    local packed = redis.call("HGET", triggers, trigger_id)
-    local fields, position = {}, 1
-    for i = 1, 4 do
-      fields[i], position = unpack_field(packed, position)
-    end
-    local at = 1
-    while at <= #fields[4] do
-      local condition_id
-      condition_id, at = unpack_field(fields[4], at)
-      redis.call("ZREM", condition_index, pack("by") .. pack(condition_id) .. pack(trigger_id))
-    end
-    redis.call("ZREM", condition_index, prefix .. pack(trigger_id))
-    release_client_data("trigger " .. trigger_id, packed)
-    redis.call("HDEL", triggers, trigger_id)
+  for _, trigger_id in ipairs(indexed(pack("triggers") .. pack(task))) do
+    forget_trigger(trigger_id)
   end
 end

@@ -7,10 +7,9 @@ local function oldest(key, prefixes, from, to, offset, count)
     end)
   local passed = first_time > from and count_between(key, prefixes, from, first_time - 1) or 0
   local skip = offset - passed
-  local merged = merge(prefixes, function(prefix)
+  local function read(prefix)
     local first, last = "[" .. prefix .. time_text(first_time), "(" .. prefix .. time_text(to + 1)
     return redis.call("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, skip + count)
-  end)
-  table.sort(merged, earlier)
-  return cut(merged, skip, count)
+  end
+  return merge(prefixes, read, earlier, skip, count)
 end

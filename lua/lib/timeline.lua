@@ -15,20 +15,33 @@ local function halve(low, high, is_passed)
   return low
 end
 
-local function merge(prefixes, read)
-  local merged = {}
+-- The ids of `count` members behind the first `skip`, of ranges that each are in order already: the
+-- next one is the first of all their heads. `is_before` tells the order of two entries.
+local function merge(prefixes, read, is_before, skip, count)
+  local ranges = {}
   for _, prefix in ipairs(prefixes) do
-    for _, member in ipairs(read(prefix)) do
-      merged[#merged + 1] = entry_of(member, prefix)
+    local members = read(prefix)
+    if members[1] then
+      ranges[#ranges + 1] = { prefix, members, 1, entry_of(members[1], prefix) }
     end
   end
-  return merged
-end
-
-local function cut(merged, skip, count)
   local ids = {}
-  for i = skip + 1, math.min(skip + count, #merged) do
-    ids[#ids + 1] = string.sub(merged[i][2], 17)
+  for number = 1, skip + count do
+    local first
+    for _, range in ipairs(ranges) do
+      if range[4] and (not first or is_before(range[4], first[4])) then
+        first = range
+      end
+    end
+    if not first then
+      break
+    end
+    if number > skip then
+      ids[#ids + 1] = string.sub(first[4][2], 17)
+    end
+    first[3] = first[3] + 1
+    local member = first[2][first[3]]
+    first[4] = member and entry_of(member, first[1])
   end
   return ids
 end

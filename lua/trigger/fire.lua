@@ -31,6 +31,7 @@
 -- @key events
 -- @key event_index
 -- @key event_links
+-- @key replies
 -- @key doorbell <- queue_name
 -- @arg queue_name id
 -- @arg priority bytes
@@ -66,8 +67,14 @@
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
+--[[% use "lib/last_reply.lua" %]]
 if redis.call("HEXISTS", statuses, invocation_id) == 1 then
   return { "OK", noted }
+end
+-- Who lost the reply finds everything settled, and must record the run all the same.
+local told = last_reply(op, op)
+if told then
+  return { "EXISTS", told[1] }
 end
 for i = 1, item_count do
   local entry_id, version = item(i)
@@ -85,6 +92,7 @@ for i = 1, item_count do
   settle(entry_id, trigger_id, clears)
 end
 if found then
+  remember_reply(op, op, { found })
   return { "EXISTS", found }
 end
 store_contexts(context_list)

@@ -22,6 +22,9 @@ if task ~= "" then
 end
 for i = 1, item_count do
   local kind, id, data, members = item(i)
+  if kind == "trigger" then
+    forget_trigger(id)
+  end
   if data ~= "" then
     redis.call("HSET", kind == "trigger" and triggers or conditions, id, data)
     use_client_data(kind .. " " .. id, data)
