@@ -14,5 +14,5 @@ local function newest(key, prefixes, from, to, offset, count)
     local first, last = "(" .. prefix .. time_text(before), "[" .. prefix .. time_text(from)
     return redis.call("ZRANGE", key, first, last, "BYLEX", "REV", "LIMIT", 0, skip + count)
   end
-  return merge(prefixes, read, later, skip, count)
+  return ids_of(merge(prefixes, read, later, skip, count))
 end

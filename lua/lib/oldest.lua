@@ -11,5 +11,5 @@ local function oldest(key, prefixes, from, to, offset, count)
     local first, last = "[" .. prefix .. time_text(first_time), "(" .. prefix .. time_text(to + 1)
     return redis.call("ZRANGE", key, first, last, "BYLEX", "LIMIT", 0, skip + count)
   end
-  return merge(prefixes, read, earlier, skip, count)
+  return ids_of(merge(prefixes, read, earlier, skip, count))
 end

@@ -13,19 +13,13 @@
 -- @cost O(s (log N + count)) for s statuses
 --[[% use "lib/statuses_of_task.lua" %]]
 --[[% use "lib/distinct.lua" %]]
---[[% use "lib/earlier.lua" %]]
-local merged = {}
+--[[% use "lib/merge.lua" %]]
+local prefixes = {}
 for _, status in ipairs(item_count == 0 and statuses_of_task(task) or distinct(item_count, item)) do
-  local prefix = pack(task) .. pack(status)
+  prefixes[#prefixes + 1] = pack(task) .. pack(status)
+end
+local function read(prefix)
   local first, last = "(" .. prefix .. after, "(" .. prefix .. "\255"
-  local members = redis.call("ZRANGE", task_index, first, last, "BYLEX", "LIMIT", 0, count)
-  for _, member in ipairs(members) do
-    merged[#merged + 1] = entry_of(member, prefix)
-  end
+  return redis.call("ZRANGE", task_index, first, last, "BYLEX", "LIMIT", 0, count)
 end
-table.sort(merged, earlier)
-local entries = {}
-for i = 1, math.min(count, #merged) do
-  entries[i] = merged[i][2]
-end
-return { "PAGE", entries }
+return { "PAGE", merge(prefixes, read, earlier, 0, count) }

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # The range of times that events and runs have: 1970 to 2112, in µs.
 FIRST_US, LAST_US = 0, 2**52 - 1
+# Events that are read or removed in one call: the server is held up for a few milliseconds.
+_STEP = 200
 # States of the timeline: what they ask of (matched, triggered).
 _STATES: dict[str, tuple[bool | None, bool | None]] = {
     "matched": (True, None),
@@ -158,15 +160,21 @@ class Events(Conditions):
         self, ranges: _Ranges, offset: int, limit: int, *, for_timeline: bool = False
     ) -> list[list[Any]]:
         """Return whole events, newest first; for a timeline their outlines, oldest first."""
-        entries: list[list[Any]] = self.scripts.trigger_events_page(
-            from_us=ranges.first_us,
-            to_us=ranges.last_us,
-            offset=offset,
-            count=limit,
-            newest_first=int(not for_timeline),
-            whole=int(not for_timeline),
-            items=ranges.prefixes,
-        ).values[0]
+        entries: list[list[Any]] = []
+        while len(entries) < limit:
+            step = min(limit - len(entries), _STEP)
+            found = self.scripts.trigger_events_page(
+                from_us=ranges.first_us,
+                to_us=ranges.last_us,
+                offset=offset + len(entries),
+                count=step,
+                newest_first=int(not for_timeline),
+                whole=int(not for_timeline),
+                items=ranges.prefixes,
+            ).values[0]
+            entries += found
+            if len(found) < step:
+                break
         return entries
 
     def _filtered(self, ranges: _Ranges, others: dict[str, str]) -> Iterator[EventRecord]:
@@ -232,7 +240,7 @@ class Events(Conditions):
 
     def _expire(self, before_us: int, keep: int) -> list[str]:
         step = partial(
-            self.scripts.trigger_expire_events, before_us=before_us, keep=keep, count=100
+            self.scripts.trigger_expire_events, before_us=before_us, keep=keep, count=_STEP
         )
         removed: list[str] = []
         while found := step().values[0]:
