@@ -2,9 +2,9 @@
 --- Fire a trigger.
 --- Its invocation is submitted, the run recorded and what it fired for settled, once: where a valid condition was settled for this trigger
 --- or recorded anew since it was read, nothing is done (GONE). With `reuse`, an invocation of the same
---- registration concurrency key that is registered already stands for the new one (EXISTS), and the
---- run is left to the caller to record.
--- @version 1
+--- registration concurrency key that is registered already stands for the new one (EXISTS); nothing
+--- is done, and trigger/fire_existing goes on.
+-- @version 2
 -- @key statuses
 -- @key registered
 -- @key open
@@ -79,13 +79,13 @@ local members = index_members(invocation_id, record)
 parse_pairs(digests)
 local context_list = parse_pairs(contexts)
 local found = reuse == 1 and registered_one(unique_key)
+if found then
+  return { "EXISTS", found }
+end
 start_writing()
 for i = 1, item_count do
   local entry_id, _, clears = item(i)
   settle(entry_id, trigger_id, clears)
-end
-if found then
-  return { "EXISTS", found }
 end
 store_contexts(context_list)
 submit(invocation_id, {
