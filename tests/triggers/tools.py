@@ -112,8 +112,13 @@ def by_ping(app: Pynenc) -> dict[Task, TriggerBuilder]:
 
 
 def by_events(app: Pynenc) -> dict[Task, TriggerBuilder]:
-    """The same, and one that waits for two events."""
-    return {**by_ping(app), tasks.by_both: every_kind(app)[tasks.by_both]}
+    """The same, another for the loud ones, and one that waits for two events."""
+    another = TriggerBuilder().on_event("ping", {"loud": True})
+    return {
+        **by_ping(app),
+        tasks.by_either: another.with_args_from_event(tasks.of_event),
+        tasks.by_both: every_kind(app)[tasks.by_both],
+    }
 
 
 def by_clock(_app: Pynenc) -> dict[Task, TriggerBuilder]:

@@ -139,16 +139,16 @@ def loop(app: Pynenc) -> None:
     app.trigger.trigger_loop_iteration(AtomicServiceRun(runner_id=f"process {os.getpid()}"))
 
 
-def loop_together(app: Pynenc, together: Barrier) -> None:
-    """Do the same, and fire when others have read as well what they are to fire."""
-    trigger = tools.trigger_of(app)
-    waiting_triggers = trigger._waiting_triggers
+def loop_together(app: Pynenc, step: str, together: Barrier) -> None:
+    """Do the same, and go on with a step of it when others have come as far."""
+    go_on = getattr(app.trigger, step)
 
-    def awaited(recorded: Any) -> Any:
+    def awaited(*arguments: Any) -> Any:
+        setattr(app.trigger, step, go_on)
         together.wait(60)
-        return waiting_triggers(recorded)
+        return go_on(*arguments)
 
-    trigger._waiting_triggers = awaited  # type: ignore[method-assign]
+    setattr(app.trigger, step, awaited)
     loop(app)
 
 
