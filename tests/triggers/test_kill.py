@@ -73,17 +73,21 @@ class Batch:
                 tools.run(invocation, who)
             ids.append(invocation.invocation_id)
         self.returned, self.raised = ids
-        self.events = {
-            code: app.trigger.emit_event(code, {"token": token, "loud": True})
-            for code in ("ping", "left", "right")
-        }
+        self.events: dict[str, str] = {}
+        for code in ("ping", "left", "right", "early"):
+            self.emit(app, code)
         tools.make_due(app)
+
+    def emit(self, app: Pynenc, code: str) -> None:
+        payload = {"token": self.token, "loud": True}
+        self.events[code] = app.trigger.emit_event(code, payload)
 
     @property
     def expected(self) -> Counter[Started]:
-        """What the triggers of `every_kind` make of it."""
+        """What the triggers of `every_kind` make of it, the late event included."""
         ping = frozenset([self.events["ping"]])
         both = frozenset([self.events["left"], self.events["right"]])
+        late = frozenset([self.events["early"], self.events["late"]])
         returned, raised = frozenset([self.returned]), frozenset([self.raised])
         return Counter(
             [
@@ -95,6 +99,7 @@ class Batch:
                 Started("by_result", self.token, returned),
                 Started("by_exception", self.token, raised),
                 Started("by_both", self.token, both),
+                Started("by_late", self.token, late),
                 Started("by_clock", None, frozenset()),
             ]
         )
@@ -122,6 +127,7 @@ class World:
 
     def take_over(self, batch: Batch) -> None:
         """Run the loop as the next worker does; all has fired once then, and nothing is left."""
+        batch.emit(self.app, "late")
         workers.loop(self.app)
         started = tools.take_started(self.app)
         assert Counter(started.values()) == batch.expected
@@ -257,20 +263,30 @@ def test_an_event_is_there_with_its_conditions_or_not_at_all(app: Pynenc, where:
 def test_what_stands_for_a_firing_is_its_run_s_invocation(app: Pynenc, where: Where) -> None:
     """The task is registered already: its trigger starts nothing, and that is recorded once."""
     tools.register(app, tools.once_by_ping(app))
+    invocations, seen = 0, set()
     for number, kill in enumerate(at_each_call() if ALL else after_each_write(), 1):
-        [standing] = [bind(app, tasks.once)()]
+        standing = bind(app, tasks.once)()
         event_id = workers.emit(app, "x")
         killed = Child(where, tools.once_by_ping, workers.loop, kill=kill).is_killed()
+        fired = tools.count(app, "trigger_runs") == number
+        # It is on its way now: the next worker starts another, if the trigger has not fired.
+        [taken] = tools.take_all(app)
+        assert taken.invocation_id == standing.invocation_id
         workers.loop(app)
-        [invocation] = tools.take_all(app)
-        assert invocation.invocation_id == standing.invocation_id
-        started = {standing.invocation_id: tools.started_by(app, invocation)}
-        assert started[standing.invocation_id].origins == {event_id}
+        others = list(tools.take_all(app))
+        assert len(others) == (not fired)
+        [invocation] = others or [taken]
+        started = {invocation.invocation_id: tools.started_by(app, invocation)}
+        assert started[invocation.invocation_id].origins == {event_id}
         tools.assert_linked(app, [event_id], started)
         tools.assert_nothing_pending(app)
-        assert tools.count(app, "trigger_runs") == tools.count(app, "statuses") == number
+        invocations += 1 + len(others)
+        assert tools.count(app, "trigger_runs") == number
+        assert tools.count(app, "statuses") == invocations
+        seen.add(fired)
         if not killed:
             break
+    assert seen == {True, False}
 
 
 def test_a_firing_that_its_task_refuses_is_tried_again(app: Pynenc) -> None:

@@ -89,6 +89,11 @@ def every_kind(app: Pynenc) -> dict[Task, TriggerBuilder]:
         .on_event("right")
         .with_logic("and")
         .with_args_from_event(tasks.of_event),
+        tasks.by_late: TriggerBuilder()
+        .on_event("early")
+        .on_event("late")
+        .with_logic("and")
+        .with_args_from_event(tasks.of_event),
         tasks.by_clock: TriggerBuilder().add_condition(EVERY_HOUR),
     }
 

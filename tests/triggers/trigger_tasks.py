@@ -66,6 +66,10 @@ def by_both(token: str) -> None: ...
 
 
 @app.task
+def by_late(token: str) -> None: ...
+
+
+@app.task
 def by_clock() -> None: ...
 
 
