@@ -2,8 +2,8 @@
 --- Fire a trigger.
 --- Its invocation is submitted, the run recorded and what it fired for settled, once: where a valid condition was settled for this trigger
 --- or recorded anew since it was read, nothing is done (GONE). With `reuse`, an invocation of the same
---- registration concurrency key that is registered already stands for the new one (EXISTS), and the
---- run is left to the caller to record.
+--- registration concurrency key that is registered already stands for the new one (EXISTS); nothing
+--- is done, and trigger/fire_existing goes on.
 -- @version 1
 -- @key statuses
 -- @key registered
@@ -31,7 +31,6 @@
 -- @key events
 -- @key event_index
 -- @key event_links
--- @key replies
 -- @key doorbell <- queue_name
 -- @arg queue_name id
 -- @arg priority bytes
@@ -67,14 +66,8 @@
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
---[[% use "lib/last_reply.lua" %]]
 if redis.call("HEXISTS", statuses, invocation_id) == 1 then
   return { "OK", noted }
-end
--- Who lost the reply finds everything settled, and must record the run all the same.
-local told = last_reply(op, op)
-if told then
-  return { "EXISTS", told[1] }
 end
 for i = 1, item_count do
   local entry_id, version = item(i)
@@ -86,14 +79,13 @@ local members = index_members(invocation_id, record)
 parse_pairs(digests)
 local context_list = parse_pairs(contexts)
 local found = reuse == 1 and registered_one(unique_key)
+if found then
+  return { "EXISTS", found }
+end
 start_writing()
 for i = 1, item_count do
   local entry_id, _, clears = item(i)
   settle(entry_id, trigger_id, clears)
-end
-if found then
-  remember_reply(op, op, { found })
-  return { "EXISTS", found }
 end
 store_contexts(context_list)
 submit(invocation_id, {

@@ -306,7 +306,12 @@ def test_empty_id_is_refused(
 
 
 # These store something of their own, whether it meets conditions or not.
-OF_THEIR_OWN = {"trigger/fire", "trigger/store_cron", "trigger/store_event"}
+OF_THEIR_OWN = {
+    "trigger/fire",
+    "trigger/fire_existing",
+    "trigger/store_cron",
+    "trigger/store_event",
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(WITH_ITEMS) - OF_THEIR_OWN))
@@ -375,6 +380,7 @@ def _valid(i: int) -> tuple[str, str, bytes]:
 MANY_ITEMS: dict[str, Callable[[int], tuple[Any, ...]]] = {
     "trigger/clear": lambda i: (f"entry-{i}",),
     "trigger/fire": lambda i: (f"entry-{i}", 1, 1),
+    "trigger/fire_existing": lambda i: (f"entry-{i}", 1, 1),
     "trigger/get_conditions": lambda i: (f"condition-{i}",),
     "trigger/get_cron": lambda i: (f"condition-{i}",),
     "trigger/get_events": lambda i: (f"event-{i}",),

@@ -329,43 +329,49 @@ def test_first_of_two_wins(life: Life) -> None:
 # EXISTS
 
 
-def test_registered_one_of_the_same_key_stands_for_the_new_one(life: Life) -> None:
+def fire_existing(
+    life: Life, id_: str, *items: tuple[str, int, int], trigger: str = "t", **how: Any
+) -> Reply:
+    """Fire with an invocation that is there."""
+    given = arguments(id_, *items, trigger=trigger, **how)
+    names = ("invocation_id", "trigger_id", "run_id", "run_us", "run_prefixes", "run", "event_ids")
+    taken = {name: given[name] for name in names}
+    return life.call("trigger/fire_existing", items=given["items"], **taken)
+
+
+def test_registered_one_of_the_same_key_is_named_and_nothing_written(life: Life) -> None:
+    life.submit("first", unique="u")
+    record(life, "a", "b")
+    before = life.snapshot()
+    items = [*due(life, "a"), *due(life, "b", clears=0)]
+    for _ in range(2):
+        reply = fire(life, "inv", *items, unique="u", reuse=1, events=["e"])
+        assert reply == ("EXISTS", [b"first"])
+    assert life.snapshot() == before
+
+
+def test_one_that_is_there_stands_for_the_new_one_in_one_commit(life: Life) -> None:
     life.submit("first", unique="u")
     record(life, "a", "b")
     store_event(life, "e")
-    before = life.snapshot()
     items = [*due(life, "a"), *due(life, "b", clears=0)]
-    reply = fire(life, "inv", *items, unique="u", reuse=1, events=["e"])
-    assert reply == ("EXISTS", [b"first"])
-    assert fired(life) == {"b": ["t"]}
-    settled = {"valid_conditions", "valid_order"}
-    after = life.snapshot()
-    assert {name for name in after if after[name] != before.get(name)} <= settled | {"replies"}
-    assert life.queued() == ["first"]
+    for _ in range(2):
+        assert fire_existing(life, "first", *items, events=["e"]) == ("OK", [])
+        assert fired(life) == {"b": ["t"]}
+        assert triggered_by(life, "e") == ["first"]
+        assert [id_ for id_, _ in runs(life)] == ["run of first"]
+        assert life.queued() == ["first"]
+    assert fire(life, "inv", *items, unique="u", reuse=1).tag == "GONE"
 
 
-def test_repeated_call_is_told_again_of_the_one_that_stands_for_it(life: Life) -> None:
-    """Who lost the reply has a run to record."""
-    life.submit("first", unique="u")
-    record(life, "a", "b")
-    items = [*due(life, "a"), *due(life, "b", clears=0)]
-    sent = arguments("inv", *items, unique="u", reuse=1)
-    assert life.call("trigger/fire", **sent) == ("EXISTS", [b"first"])
-    once = life.snapshot()
-    assert life.call("trigger/fire", **sent) == ("EXISTS", [b"first"])
-    assert life.snapshot() == once
-    # Also when it is free for others by then.
-    life.claim()
-    assert life.call("trigger/fire", **sent) == ("EXISTS", [b"first"])
-    assert refused(life, *items)
-
-
-def test_other_firing_of_the_same_is_gone(life: Life) -> None:
+def test_one_that_is_there_stands_for_nothing_that_has_been_fired_for(life: Life) -> None:
     life.submit("first", unique="u")
     record(life, "a")
-    items = due(life, "a")
-    assert fire(life, "inv", *items, unique="u", reuse=1).tag == "EXISTS"
-    assert fire(life, "inv", *items, unique="u", reuse=1).tag == "GONE"
+    items = due(life, "a", clears=0)
+    fire(life, "inv", *items)
+    before = life.snapshot()
+    assert fire_existing(life, "first", *items, events=["e"]) == ("OK", [])
+    assert life.snapshot() == before
 
 
 def test_one_that_is_gone_is_gone_though_another_is_registered(life: Life) -> None:
@@ -463,4 +469,5 @@ def test_hostile_texts(life: Life) -> None:
         assert late.tag == "GONE"
         again = fire(life, f"late {text}", *due(life, text), trigger="t", unique=text, reuse=1)
         assert again == ("EXISTS", [to_bytes(text)])
+        fire_existing(life, text, *due(life, text), trigger="t", run=f"again {text}")
     assert fired(life) == {}

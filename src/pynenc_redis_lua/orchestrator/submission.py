@@ -63,10 +63,7 @@ class Submission(OrchestratorCore):
         existing = self._state.get_invocation(existing_id)
         if existing.call.call_id == call.call_id:
             return ReusedInvocation(existing)
-        if call.task.conf.on_diff_non_key_args_raise:
-            raise InvocationConcurrencyWithDifferentArgumentsError.from_call_mismatch(
-                existing_invocation=existing, new_call=call
-            )
+        _refuse_other_arguments(existing, call)
         return ReusedInvocation(existing, call.arguments)
 
     def _route_new_call_invocation(
@@ -131,7 +128,7 @@ class Submission(OrchestratorCore):
                     "reuse": int(reuse),
                 }
                 if trigger and firing and not firing.settled:
-                    reply = self._fire(trigger, firing, group[0], how)
+                    reply = self._fire(state, trigger, firing, group[0], how)
                 else:
                     reply = self.scripts.orchestrator_submit(**how, items=batch)
                 if reply.tag == "EXISTS":
@@ -151,6 +148,7 @@ class Submission(OrchestratorCore):
 
     def _fire(
         self,
+        state: RedisStateBackend[Any, Any],
         trigger: RedisTrigger,
         firing: Firing,
         invocation: DistributedInvocation[Params, Result],
@@ -160,8 +158,9 @@ class Submission(OrchestratorCore):
 
         Raises:
             FiringSettledError: If it has fired already.
+            InvocationConcurrencyWithDifferentArgumentsError: As :meth:`route_call`; the trigger has
+                not fired then.
         """
-        run = trigger.run_of(firing, invocation)
         id_, record, serialized, task, slot, unique_key, reroutes, digests = _submission(invocation)
         reply = self.scripts.trigger_fire(
             **how,
@@ -173,18 +172,17 @@ class Submission(OrchestratorCore):
             unique_key=unique_key,
             reroutes=reroutes,
             digests=digests,
-            trigger_id=firing.trigger.trigger_id,
-            run_id=run.trigger_run_id,
-            run_us=run_time(run),
-            run_prefixes=run_prefixes(run),
-            run=to_bytes(run.to_json()),
-            event_ids=run_events(run),
-            items=firing.items,
+            **_run_of(trigger, firing, invocation),
         )
         if reply.tag == "GONE":
             raise FiringSettledError(f"trigger {firing.trigger.trigger_id} has fired already")
-        firing.settled = True
-        firing.recorded = reply.tag == "OK"
+        if reply.tag == "EXISTS":
+            existing = state.get_invocation(InvocationId(to_text(reply.values[0])))
+            _refuse_other_arguments(existing, invocation.call)
+            self.scripts.trigger_fire_existing(
+                invocation_id=existing.invocation_id, **_run_of(trigger, firing, existing)
+            )
+        firing.settled = firing.recorded = True
         return reply
 
     def _by_route(
@@ -214,6 +212,33 @@ class Submission(OrchestratorCore):
         return InvocationStatusRecord(
             InvocationStatus.REGISTERED, runner_id, from_microseconds(time_us)
         )
+
+
+def _refuse_other_arguments(
+    existing: DistributedInvocation[Any, Any], call: Call[Any, Any]
+) -> None:
+    """Refuse a call for which an invocation of other arguments stands, if its task forbids that."""
+    differs = existing.call.call_id != call.call_id
+    if differs and call.task.conf.on_diff_non_key_args_raise:
+        raise InvocationConcurrencyWithDifferentArgumentsError.from_call_mismatch(
+            existing_invocation=existing, new_call=call
+        )
+
+
+def _run_of(
+    trigger: RedisTrigger, firing: Firing, invocation: DistributedInvocation[Any, Any]
+) -> dict[str, Any]:
+    """Return what scripts take of a firing, and of the run in which it starts an invocation."""
+    run = trigger.run_of(firing, invocation)
+    return {
+        "trigger_id": firing.trigger.trigger_id,
+        "run_id": run.trigger_run_id,
+        "run_us": run_time(run),
+        "run_prefixes": run_prefixes(run),
+        "run": to_bytes(run.to_json()),
+        "event_ids": run_events(run),
+        "items": firing.items,
+    }
 
 
 def _registration(

@@ -1056,8 +1056,8 @@ class Scripts(ScriptRunner):
         Its invocation is submitted, the run recorded and what it fired for settled, once: where a
         valid condition was settled for this trigger or recorded anew since it was read, nothing is
         done (GONE). With `reuse`, an invocation of the same registration concurrency key that is
-        registered already stands for the new one (EXISTS), and the run is left to the caller to
-        record.
+        registered already stands for the new one (EXISTS); nothing is done, and
+        trigger/fire_existing goes on.
 
         Items: (entry_id, version, clears).
         Replies: OK noted | EXISTS invocation_id | GONE.
@@ -1080,6 +1080,39 @@ class Scripts(ScriptRunner):
             unique_key=unique_key,
             reroutes=reroutes,
             digests=digests,
+            trigger_id=trigger_id,
+            run_id=run_id,
+            run_us=run_us,
+            run_prefixes=run_prefixes,
+            run=run,
+            event_ids=event_ids,
+            items=items,
+        )
+
+    def trigger_fire_existing(
+        self,
+        *,
+        invocation_id: str,
+        trigger_id: str,
+        run_id: str,
+        run_us: int,
+        run_prefixes: bytes,
+        run: bytes,
+        event_ids: bytes,
+        items: Sequence[tuple[str, int, int]],
+    ) -> Reply:
+        """Fire a trigger for which an invocation stands that was registered already.
+
+        The run is recorded and what it fired for settled, once: where a valid condition was settled
+        for this trigger or recorded anew since it was read, nothing is done.
+
+        Items: (entry_id, version, clears).
+        Replies: OK.
+        Cost: O(n log N) for n valid conditions.
+        """
+        return self.call(
+            "trigger/fire_existing",
+            invocation_id=invocation_id,
             trigger_id=trigger_id,
             run_id=run_id,
             run_us=run_us,

@@ -17,6 +17,7 @@ from pynenc.trigger.conditions import (
 
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
 from pynenc_redis_lua.component import PAGE
+from pynenc_redis_lua.errors import ServerUnavailableError
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.scripts.runner import batches
 from pynenc_redis_lua.trigger.registration import Registration
@@ -140,10 +141,23 @@ class Conditions(Registration):
 
     def evaluate_abandoned_changes(self) -> None:
         """Evaluate the changes whose makers have not done so."""
-        changes = [b""]
-        while changes:
-            changes = self.scripts.trigger_changes_page(age_us=_ABANDONED_US, count=PAGE).values[0]
-            self.evaluate_changes(changes)
+        seen: set[bytes] = set()
+        while changes := [
+            change
+            for change in self.scripts.trigger_changes_page(
+                age_us=_ABANDONED_US, count=PAGE
+            ).values[0]
+            if change not in seen
+        ]:
+            seen.update(changes)
+            for change in changes:
+                try:
+                    self.evaluate_changes([change])
+                except ServerUnavailableError:
+                    raise
+                except Exception:
+                    # Another process may be able to read what watches it.
+                    self.app.logger.exception("a change of status can't be evaluated")
 
     def _conditions_met(
         self, change: bytes, invocation: DistributedInvocation[Any, Any] | None, outcome: Any

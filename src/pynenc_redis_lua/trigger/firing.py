@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pynenc.app import Pynenc
     from pynenc.invocation.base_invocation import BaseInvocation
+    from pynenc.models.trigger_definition_dto import TriggerDefinitionDTO
     from pynenc.orchestrator.atomic_service import AtomicServiceRun
     from pynenc.trigger.monitoring import TriggerRunRecord
 
@@ -102,7 +103,7 @@ class Firings(Conditions):
         self, recorded: list[Recorded]
     ) -> tuple[list[tuple[TriggerDefinition, list[Recorded]]], dict[str, set[str]]]:
         """Return the triggers with what they may fire for, and who waits for each entry."""
-        definitions: dict[str, TriggerDefinition] = {}
+        definitions: dict[str, TriggerDefinition | None] = {}
         entries: dict[str, list[Recorded]] = defaultdict(list)
         waiting: dict[str, set[str]] = defaultdict(set)
         by_condition = self.triggers_by_condition(list({one.condition_id for one in recorded}))
@@ -110,10 +111,21 @@ class Firings(Conditions):
             for dto in by_condition[one.condition_id]:
                 if dto.trigger_id not in one.fired:
                     if dto.trigger_id not in definitions:
-                        definitions[dto.trigger_id] = TriggerDefinition.from_dto(dto, self.app)
+                        definitions[dto.trigger_id] = self._definition(dto)
                     entries[dto.trigger_id].append(one)
                     waiting[one.entry_id].add(dto.trigger_id)
-        return [(definitions[id_], some) for id_, some in entries.items()], waiting
+        readable = [
+            (trigger, entries[id_]) for id_, trigger in definitions.items() if trigger is not None
+        ]
+        return readable, waiting
+
+    def _definition(self, dto: TriggerDefinitionDTO) -> TriggerDefinition | None:
+        """Return a trigger, or None if this process can't read it: another one can, or none."""
+        try:
+            return TriggerDefinition.from_dto(dto, self.app)
+        except Exception:
+            self.app.logger.exception("trigger:%s can't be read", dto.trigger_id)
+            return None
 
     def _fire(
         self,

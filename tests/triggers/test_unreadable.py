@@ -1,0 +1,68 @@
+"""What a process can't read (its code is another release's) keeps nothing else from firing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pynenc.invocation.status import InvocationStatus
+from pynenc.trigger.trigger_builder import TriggerBuilder
+
+import servers
+from life.tools import bind, claim, client_of, key_of, runner
+from triggers import tools, workers
+from triggers import trigger_tasks as tasks
+
+if TYPE_CHECKING:
+    from pynenc import Pynenc
+
+pytestmark = pytest.mark.parametrize("server", servers.names()[:1], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _takes_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pynenc_redis_lua.trigger.conditions._ABANDONED_US", 0)
+
+
+def functions(app: Pynenc) -> list[str]:
+    return sorted(started.function for started in tools.take_started(app).values())
+
+
+def test_a_trigger_waits_for_who_can_read_it(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> None:
+    loud = TriggerBuilder().on_event("ping", {"loud": True})
+    other = loud.with_args_from_trigger_context(tasks.of_either)
+    tools.register(app, {**tools.by_ping(app), tasks.by_either: other})
+    workers.emit(app, "x")
+    with monkeypatch.context() as patch:
+        patch.delattr(tasks, "of_either")
+        workers.loop(app)
+        assert functions(app) == ["by_event", "by_event_too"]
+    workers.loop(app)
+    assert functions(app) == ["by_either"]
+    tools.assert_nothing_pending(app)
+
+
+def test_a_change_waits_for_who_can_read_what_watches_it(
+    app: Pynenc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_any(_arguments: dict[str, Any]) -> bool:
+        return True
+
+    is_any.__module__, is_any.__qualname__ = tasks.__name__, "is_any"
+    monkeypatch.setattr(tasks, "is_any", is_any, raising=False)
+    watched = bind(app, tasks.watched)
+    picky = TriggerBuilder().on_status(watched, InvocationStatus.SUCCESS, is_any)
+    by_status = picky.with_args_from_status(tasks.of_status)
+    tools.register(app, {**tools.by_ping(app), tasks.by_status: by_status})
+    with monkeypatch.context() as patch:
+        patch.delattr(tasks, "is_any")
+        watched("x", "return")
+        [invocation] = claim(app, runner("maker"))
+        tools.run(invocation, runner("maker"))
+        workers.emit(app, "x")
+        workers.loop(app)
+        assert functions(app) == ["by_event", "by_event_too"]
+        assert client_of(app).zcard(key_of(app, "changes")) == 1
+    workers.loop(app)
+    assert functions(app) == ["by_status"]
+    tools.assert_nothing_pending(app)
