@@ -321,7 +321,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "trigger/valid_page": {"after": 0, "count": 10},
     "trigger/settle": {"trigger_id": "trigger", "items": [("valid", 1, 0)]},
     "trigger/clear": {"items": [("unknown",)]},
-    "trigger/changes_page": {"age_us": 0, "count": 10},
+    "trigger/changes_page": {"age_us": 0, "offset": 0, "count": 10},
     "trigger/store_cron": {
         "condition_id": "condition",
         "tick": "2026-01-01T00:00:00",

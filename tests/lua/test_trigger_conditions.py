@@ -282,8 +282,8 @@ def change(life: Life, id_: str) -> bytes:
     return pack(id_, record.task, record.status, record.at_us)
 
 
-def changes_page(life: Life, *, age_us: int = 0, count: int = 100) -> list[bytes]:
-    reply = life.scripts.trigger_changes_page(age_us=age_us, count=count)
+def changes_page(life: Life, *, age_us: int = 0, offset: int = 0, count: int = 100) -> list[bytes]:
+    reply = life.scripts.trigger_changes_page(age_us=age_us, offset=offset, count=count)
     assert reply.tag == "OK"
     changes: list[bytes] = reply.values[0]
     return changes
@@ -445,6 +445,7 @@ def test_changes_that_nobody_evaluates_are_found_after_a_time(
     assert changes_page(life, age_us=15 * SECOND) == [b"b", b"a"]
     assert changes_page(life, age_us=31 * SECOND) == []
     assert changes_page(life, count=2) == [b"b", b"a"]
+    assert changes_page(life, offset=1) == [b"a", b"c"]
 
 
 # Cron

@@ -66,3 +66,42 @@ def test_a_change_waits_for_who_can_read_what_watches_it(
     workers.loop(app)
     assert functions(app) == ["by_status"]
     tools.assert_nothing_pending(app)
+
+
+def test_an_emitter_meets_no_condition_that_it_cannot_read(
+    app: Pynenc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_any(_arguments: dict[str, Any]) -> bool:
+        return True
+
+    is_any.__module__, is_any.__qualname__ = tasks.__name__, "is_any"
+    monkeypatch.setattr(tasks, "is_any", is_any, raising=False)
+    picky = (
+        TriggerBuilder().on_event("ping", is_any).with_args_from_trigger_context(tasks.of_either)
+    )
+    tools.register(app, {**tools.by_ping(app), tasks.by_either: picky})
+    with monkeypatch.context() as patch:
+        patch.delattr(tasks, "is_any")
+        workers.emit(app, "x")
+        workers.loop(app)
+    assert functions(app) == ["by_event", "by_event_too"]
+
+
+def test_more_changes_than_a_page_that_nobody_can_read_hide_no_other(
+    app: Pynenc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pynenc_redis_lua.trigger.conditions.PAGE", 5)
+    watched = bind(app, tasks.watched)
+    by_status = TriggerBuilder().on_status(watched, InvocationStatus.SUCCESS)
+    tools.register(app, {tasks.by_status: by_status.with_args_from_status(tasks.of_status)})
+    poison = {f"not a change {number}": number for number in range(12)}
+    client_of(app).zadd(key_of(app, "changes"), poison)
+    watched("x", "return")
+    [invocation] = claim(app, runner("maker"))
+    with monkeypatch.context() as crash:
+        crash.setattr(type(app.trigger), "evaluate_changes", lambda *_: None)
+        tools.run(invocation, runner("maker"))
+    workers.loop(app)
+    assert functions(app) == ["by_status"]
+    # Retention removes what nobody could read.
+    assert client_of(app).zcard(key_of(app, "changes")) == 0

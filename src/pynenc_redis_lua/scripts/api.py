@@ -902,13 +902,15 @@ class Scripts(ScriptRunner):
         """
         return self.call("state/workflow_types_page", after=after, count=count)
 
-    def trigger_changes_page(self, *, age_us: int, count: int) -> Reply:
-        """Read the oldest changes of status that have not been evaluated for a time.
+    def trigger_changes_page(self, *, age_us: int, offset: int, count: int) -> Reply:
+        """Read a page of the changes of status that have not been evaluated for a time.
+
+        They come the oldest first, behind `offset` of them.
 
         Replies: OK changes.
-        Cost: O(log N + count).
+        Cost: O(log N + offset + count).
         """
-        return self.call("trigger/changes_page", age_us=age_us, count=count)
+        return self.call("trigger/changes_page", age_us=age_us, offset=offset, count=count)
 
     def trigger_claim_run(self, *, run_id: str, lease_us: int, consumer: str, op: str) -> Reply:
         """Claim a run of a trigger for a time, if nobody else's claim of it stands.
@@ -1005,9 +1007,10 @@ class Scripts(ScriptRunner):
         return self.call("trigger/expire_events", before_us=before_us, keep=keep, count=count)
 
     def trigger_expire_pending(self, *, age_us: int, count: int) -> Reply:
-        """Remove valid conditions that no trigger fired for in a time, and claims that are over.
+        """Remove what nothing came of in a time.
 
-        At most `count` of each go in one call; replies with how many did.
+        That is valid conditions that no trigger fired for, changes that nobody could evaluate, and
+        claims that are over. At most `count` of each go in one call; replies with how many did.
 
         Replies: OK removed.
         Cost: O(count log N).

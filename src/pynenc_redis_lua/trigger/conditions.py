@@ -141,16 +141,12 @@ class Conditions(Registration):
 
     def evaluate_abandoned_changes(self) -> None:
         """Evaluate the changes whose makers have not done so."""
-        seen: set[bytes] = set()
-        while changes := [
-            change
-            for change in self.scripts.trigger_changes_page(
-                age_us=_ABANDONED_US, count=PAGE
+        left, page = 0, [b""] * PAGE
+        while len(page) == PAGE:
+            page = self.scripts.trigger_changes_page(
+                age_us=_ABANDONED_US, offset=left, count=PAGE
             ).values[0]
-            if change not in seen
-        ]:
-            seen.update(changes)
-            for change in changes:
+            for change in page:
                 try:
                     self.evaluate_changes([change])
                 except ServerUnavailableError:
@@ -158,6 +154,7 @@ class Conditions(Registration):
                 except Exception:
                     # Another process may be able to read what watches it.
                     self.app.logger.exception("a change of status can't be evaluated")
+                    left += 1
 
     def _conditions_met(
         self, change: bytes, invocation: DistributedInvocation[Any, Any] | None, outcome: Any

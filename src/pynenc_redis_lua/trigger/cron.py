@@ -75,7 +75,7 @@ class Cron(Conditions):
         now = current_time or datetime.now(UTC)
         conditions = [
             condition
-            for condition in self._stored_conditions("kind", "cron")
+            for condition in self._readable_conditions("kind", "cron")
             if isinstance(condition, CronCondition)
         ]
         last_ticks = self._last_ticks([condition.condition_id for condition in conditions])

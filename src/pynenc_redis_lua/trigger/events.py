@@ -49,7 +49,7 @@ class Events(Conditions):
         )
         met = [
             ValidCondition(condition, context)
-            for condition in self._stored_conditions("kind", "event", event_code)
+            for condition in self._readable_conditions("kind", "event", event_code)
             if isinstance(condition, EventCondition) and condition.is_satisfied_by(context)
         ]
         event.matched_condition_ids = [valid.condition.condition_id for valid in met]

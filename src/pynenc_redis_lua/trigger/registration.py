@@ -70,7 +70,7 @@ class Registration(TriggerCore):
     def restore_registration(self) -> None:
         """Register everything again if another process has purged it."""
         registered = any(builders for _, builders in self._builders.values())
-        if registered and not any(True for _ in self._stored_conditions("kind")):
+        if registered and next(self._stored("kind"), None) is None:
             self.reload_task_conditions()
 
     def clean_task_trigger_definitions(self, task_id: TaskId) -> None:
@@ -129,16 +129,25 @@ class Registration(TriggerCore):
 
     def _stored_conditions(self, *prefix: str) -> Iterator[Condition]:
         """Iterate over the conditions that are stored under a beginning of the index."""
+        for stored in self._stored(*prefix):
+            yield TriggerCondition.from_json(stored, self.app)
 
+    def _readable_conditions(self, *prefix: str) -> Iterator[Condition]:
+        """Iterate over the same, but for what only the code of another release can read."""
+        for stored in self._stored(*prefix):
+            try:
+                yield TriggerCondition.from_json(stored, self.app)
+            except Exception:
+                self.app.logger.exception("a condition can't be read: %s", stored)
+
+    def _stored(self, *prefix: str) -> Iterator[str]:
         def page_behind(after: bytes) -> list[list[bytes]]:
             entries: list[list[bytes]] = self.scripts.trigger_conditions_page(
                 prefix=pack(*prefix), after=after, count=PAGE
             ).values[0]
             return entries
 
-        for _, stored in paged_entries(page_behind):
-            if stored is not None:
-                yield TriggerCondition.from_json(to_text(stored), self.app)
+        return (to_text(stored) for _, stored in paged_entries(page_behind) if stored is not None)
 
     # Triggers
 
