@@ -193,6 +193,7 @@ class Sent:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.commands: list[str] = []
         self.round_trips = 0
+        self.largest = 0
         self._names = {library().script(name).rendered.sha1: name for name in library().names}
         kind = redis.connection.AbstractConnection
         send = kind.send_packed_command
@@ -211,6 +212,7 @@ class Sent:
         if name in self._CONNECTING:
             return
         self.round_trips += 1
+        self.largest = max(self.largest, len(data))
         self.commands.append(self._names.get(words[4].decode(), name) if len(words) > 4 else name)
 
     def take(self) -> list[str]:
