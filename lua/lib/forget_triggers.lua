@@ -1,4 +1,5 @@
 --[[% use "lib/indexed.lua" %]]
+--[[% use "lib/unpack_list.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
 -- Remove a trigger, if there is one, from wherever it is found.
 local function forget_trigger(trigger_id)
@@ -6,14 +7,8 @@ local function forget_trigger(trigger_id)
   if not packed then
     return
   end
-  local fields, position = {}, 1
-  for i = 1, 4 do
-    fields[i], position = unpack_field(packed, position)
-  end
-  local at = 1
-  while at <= #fields[4] do
-    local condition_id
-    condition_id, at = unpack_field(fields[4], at)
+  local fields = unpack_list(packed)
+  for _, condition_id in ipairs(unpack_list(fields[4])) do
     redis.call("ZREM", condition_index, pack("by") .. pack(condition_id) .. pack(trigger_id))
   end
   redis.call("ZREM", condition_index, pack("triggers") .. pack(fields[1]) .. pack(trigger_id))

@@ -1,5 +1,5 @@
 --[[% use "lib/pack.lua" %]]
---[[% use "lib/unpack.lua" %]]
+--[[% use "lib/unpack_list.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
 -- Remove up to `limit` members of a relation of a workflow, and what `data` (a hash or nil) holds for
 -- them; replies with how many went.
@@ -30,10 +30,7 @@ end
 -- the last of its invocations, for which others may still ask. At most `limit` members of each
 -- relation; replies with how many went.
 local function forget_workflow(invocation_id, record, limit)
-  local fields, position = {}, 1
-  for i = 1, 9 do
-    fields[i], position = unpack_field(record, position)
-  end
+  local fields = unpack_list(record)
   local workflow, parent = fields[6], fields[9]
   if not workflow then
     return 0

@@ -1,11 +1,8 @@
 --[[% use "lib/pack.lua" %]]
---[[% use "lib/unpack.lua" %]]
+--[[% use "lib/unpack_list.lua" %]]
 -- The members of `index` that belong to an invocation record (see keys.toml: invocations, index).
 local function index_members(invocation_id, record)
-  local fields, position = {}, 1
-  for i = 1, 9 do
-    fields[i], position = unpack_field(record, position)
-  end
+  local fields = unpack_list(record)
   local module, func, args_id, parent, event, workflow, workflow_module, workflow_func =
     fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7], fields[8]
   local id = pack(invocation_id)

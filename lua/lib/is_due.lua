@@ -7,10 +7,7 @@ local function is_due(entry_id, version, trigger_id)
     return false
   end
   local _, _, fired = read_valid(entry_id)
-  local position = 1
-  while position <= #fired do
-    local known
-    known, position = unpack_field(fired, position)
+  for _, known in ipairs(unpack_list(fired)) do
     if known == trigger_id then
       return false
     end

@@ -3,10 +3,8 @@
 --[[% use "lib/write_event.lua" %]]
 -- Note that an event triggered an invocation.
 local function link_event(event_id, invocation_id)
-  local links, position = redis.call("HGET", event_links, event_id) or "", 1
-  while position <= #links do
-    local known
-    known, position = unpack_field(links, position)
+  local links = redis.call("HGET", event_links, event_id) or ""
+  for _, known in ipairs(unpack_list(links)) do
     if known == invocation_id then
       return
     end

@@ -3,10 +3,8 @@
 --[[% use "lib/read_event.lua" %]]
 -- The beginnings of a run in the index by the codes of its events (packed).
 local function code_prefixes(event_ids)
-  local prefixes, position = "", 1
-  while position <= #event_ids do
-    local event_id
-    event_id, position = unpack_field(event_ids, position)
+  local prefixes = ""
+  for _, event_id in ipairs(unpack_list(event_ids)) do
     local event = read_event(event_id)
     if event then
       prefixes = prefixes .. pack(pack("code") .. pack(event[1]))
@@ -19,11 +17,9 @@ end
 local function put_run(run_id, at_us, prefixes, event_ids, run)
   remove_run(run_id)
   prefixes = prefixes .. code_prefixes(event_ids)
-  local time, at = string.format("%016.0f", at_us), 1
+  local time = string.format("%016.0f", at_us)
   redis.call("HSET", trigger_runs, run_id, pack(time) .. pack(prefixes) .. pack(run))
-  while at <= #prefixes do
-    local prefix
-    prefix, at = unpack_field(prefixes, at)
+  for _, prefix in ipairs(unpack_list(prefixes)) do
     redis.call("ZADD", trigger_run_index, 0, prefix .. time .. run_id)
   end
 end

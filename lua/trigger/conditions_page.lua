@@ -9,16 +9,13 @@
 -- @arg count count
 -- @returns PAGE entries
 -- @cost O(log N + count)
---[[% use "lib/unpack.lua" %]]
+--[[% use "lib/unpack_list.lua" %]]
 local first = after == "" and "[" .. prefix or "(" .. after
 local last = "(" .. prefix .. "\255"
 local members = redis.call("ZRANGE", condition_index, first, last, "BYLEX", "LIMIT", 0, count)
 local entries = {}
 for i, member in ipairs(members) do
-  local field, position = nil, 1
-  while position <= #member do
-    field, position = unpack_field(member, position)
-  end
-  entries[i] = { member, redis.call("HGET", conditions, field) }
+  local fields = unpack_list(member)
+  entries[i] = { member, redis.call("HGET", conditions, fields[#fields]) }
 end
 return { "PAGE", entries }

@@ -101,10 +101,7 @@ submit(invocation_id, {
   digests = digests,
 }, record, members, serialized_arguments, context_id)
 put_run(run_id, run_us, run_prefixes, event_ids, run)
-local position = 1
-while position <= #event_ids do
-  local event_id
-  event_id, position = unpack_field(event_ids, position)
+for _, event_id in ipairs(unpack_list(event_ids)) do
   link_event(event_id, invocation_id)
 end
 ring(1)

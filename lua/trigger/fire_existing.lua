@@ -40,10 +40,7 @@ for i = 1, item_count do
   settle(entry_id, trigger_id, clears)
 end
 put_run(run_id, run_us, run_prefixes, event_ids, run)
-local position = 1
-while position <= #event_ids do
-  local event_id
-  event_id, position = unpack_field(event_ids, position)
+for _, event_id in ipairs(unpack_list(event_ids)) do
   link_event(event_id, invocation_id)
 end
 return { "OK" }

@@ -5,16 +5,10 @@
 -- @item run_id id
 -- @returns OK runs
 -- @cost O(n) for n items
---[[% use "lib/unpack.lua" %]]
+--[[% use "lib/unpack_list.lua" %]]
 local found = {}
 for i = 1, item_count do
-  local packed, run = redis.call("HGET", trigger_runs, (item(i))), false
-  if packed then
-    local position = 1
-    for _ = 1, 3 do
-      run, position = unpack_field(packed, position)
-    end
-  end
-  found[i] = run
+  local packed = redis.call("HGET", trigger_runs, (item(i)))
+  found[i] = packed and unpack_list(packed)[3]
 end
 return { "OK", found }

@@ -29,10 +29,7 @@ for i = 1, item_count do
     redis.call("HSET", kind == "trigger" and triggers or conditions, id, data)
     use_client_data(kind .. " " .. id, data)
   end
-  local position = 1
-  while position <= #members do
-    local member
-    member, position = unpack_field(members, position)
+  for _, member in ipairs(unpack_list(members)) do
     redis.call("ZADD", condition_index, 0, member)
   end
 end

@@ -12,18 +12,15 @@
 -- @arg count count
 -- @returns PAGE entries
 -- @cost O(log N + count)
---[[% use "lib/unpack.lua" %]]
-local first = after == "" and "[" .. prefix .. string.format("%016.0f", from_us) or "(" .. prefix .. after
+--[[% use "lib/unpack_list.lua" %]]
+local from = string.format("%016.0f", from_us)
+local first = after == "" and "[" .. prefix .. from or "(" .. prefix .. after
 local last = "(" .. prefix .. string.format("%016.0f", to_us + 1)
 local members = redis.call("ZRANGE", trigger_run_index, first, last, "BYLEX", "LIMIT", 0, count)
 local entries = {}
 for i, member in ipairs(members) do
   local behind = string.sub(member, #prefix + 1)
-  local run, position = nil, 1
   local packed = redis.call("HGET", trigger_runs, string.sub(behind, 17))
-  for _ = 1, 3 do
-    run, position = unpack_field(packed, position)
-  end
-  entries[i] = { behind, run }
+  entries[i] = { behind, unpack_list(packed)[3] }
 end
 return { "PAGE", entries }

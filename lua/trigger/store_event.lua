@@ -25,11 +25,8 @@
 --[[% use "lib/link_event.lua" %]]
 --[[% use "lib/record_valid.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
-local fields, position = { code, decimal(at_us), matched, "0" }, 1
-for i = 5, 7 do
-  fields[i], position = unpack_field(emitter, position)
-end
-fields[8] = event
+local emitted_by = unpack_list(emitter)
+local fields = { code, decimal(at_us), matched, "0", emitted_by[1], emitted_by[2], emitted_by[3], event }
 local known = read_event(event_id)
 start_writing()
 if known then
@@ -41,10 +38,7 @@ if redis.call("HEXISTS", event_links, event_id) == 1 then
 end
 write_event(event_id, fields)
 use_client_data("event " .. event_id, event)
-local at = 1
-while at <= #links do
-  local invocation_id
-  invocation_id, at = unpack_field(links, at)
+for _, invocation_id in ipairs(unpack_list(links)) do
   link_event(event_id, invocation_id)
 end
 if not known then
