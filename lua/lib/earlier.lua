@@ -1,5 +1,5 @@
 --[[% use "lib/not_after.lua" %]]
--- Of a member of `task_index`, what stands behind its prefix: 16 digits of time, then the id. As an
+-- Of a member of an index by time, what stands behind its prefix: 16 digits of time, then the id. As an
 -- entry that sorts fast: most entries differ in time already.
 local function entry_of(member, prefix)
   local text = string.sub(member, #prefix + 1)

@@ -1,17 +1,29 @@
 --[[% use "lib/pack.lua" %]]
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
--- Note a change of status that some condition of a trigger watches, in the commit that makes it: a
--- crash right after it must not lose the trigger. `noted` is what this call noted, for its caller to
--- evaluate; what nobody evaluates is found by the trigger loop.
+--[[% use "lib/unpack.lua" %]]
+-- Note a change of status that some trigger watches, in the commit that makes it: a crash right after
+-- it must not lose the trigger. `noted` is what this call noted, for its caller to evaluate; what
+-- nobody evaluates is found by the trigger loop.
 local noted, watched = {}, {}
 
+local function ranges(prefix, count)
+  local last = "(" .. prefix .. "\255"
+  return redis.call("ZRANGE", condition_index, "[" .. prefix, last, "BYLEX", "LIMIT", 0, count)
+end
+
+-- A condition stays when its triggers go: one that no trigger waits for watches nothing.
 local function is_watched(record)
   local prefix = pack("watch") .. pack(record.task) .. pack(record.status)
   if watched[prefix] == nil then
-    local last = "(" .. prefix .. "\255"
-    local found = redis.call("ZRANGE", condition_index, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1)
-    watched[prefix] = found[1] ~= nil
+    watched[prefix] = false
+    for _, member in ipairs(ranges(prefix, -1)) do
+      local condition_id = unpack_field(member, #prefix + 1)
+      if ranges(pack("by") .. pack(condition_id), 1)[1] then
+        watched[prefix] = true
+        break
+      end
+    end
   end
   return watched[prefix]
 end

@@ -1,8 +1,8 @@
 --[[% use "lib/append_history.lua" %]]
 --[[% use "lib/note_change.lua" %]]
--- Append the status of an invocation to its history, and note the change for triggers; `context_id`
+-- Append the status of an invocation to its history, and note the change for triggers if `notes` is 1; `context_id`
 -- is the runner that set it.
-local function record_status(invocation_id, record, context_id, registered_by)
+local function record_status(invocation_id, record, context_id, notes, registered_by)
   local records = redis.call("HGET", history, invocation_id) or ""
   local entry = pack(record.at_us)
     .. pack(record.status)
@@ -11,5 +11,7 @@ local function record_status(invocation_id, record, context_id, registered_by)
     .. pack(context_id)
     .. (registered_by and pack(registered_by) or ":")
   append_history(invocation_id, records, entry, record.at_us)
-  note_change(invocation_id, record)
+  if notes == 1 then
+    note_change(invocation_id, record)
+  end
 end

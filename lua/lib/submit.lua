@@ -16,7 +16,7 @@ end
 -- Store, register, record and queue an invocation (`stored`, its `members` of the index, `serialized`
 -- arguments, its status `record`), and tell that it was new; of one that is known, take over what
 -- concurrency control of it is now.
-local function submit(invocation_id, record, stored, members, serialized, context_id)
+local function submit(invocation_id, record, stored, members, serialized, context_id, notes)
   local known = read_status(invocation_id)
   if known then
     local control = { record.slot, record.unique, record.reroutes, record.digests }
@@ -26,7 +26,7 @@ local function submit(invocation_id, record, stored, members, serialized, contex
   record.registered_us, record.call = record.at_us, ""
   put_invocation(invocation_id, stored, members, serialized)
   register(invocation_id, record)
-  record_status(invocation_id, record, context_id, parent_of(stored))
+  record_status(invocation_id, record, context_id, notes, parent_of(stored))
   enqueue(invocation_id, record.queue, record.priority)
   return true
 end

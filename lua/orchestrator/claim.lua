@@ -35,6 +35,7 @@
 -- @arg contexts bytes
 -- @arg consumer id
 -- @arg op id
+-- @arg notes int
 -- @returns OK claimed held_back waiting left noted
 -- @errors NO_OWNER
 -- @cost O(count log N)
@@ -66,7 +67,7 @@ end
 
 local function change(invocation_id, record, status)
   set_status(invocation_id, record, status, owner, op)
-  record_status(invocation_id, record, context_id)
+  record_status(invocation_id, record, context_id, notes)
 end
 
 -- One that was sent back already only moves to the end of its queue: to record that at every look

@@ -27,6 +27,7 @@
 -- @arg context_id str
 -- @arg contexts bytes
 -- @arg op id
+-- @arg notes int
 -- @arg outcome str
 -- @arg serialized bytes
 -- @returns OK owner time task noted more | REFUSED status owner time | TAKEN status owner time | UNKNOWN
@@ -60,7 +61,7 @@ if record.op ~= op then
   end
   use_client_data(invocation_id, serialized)
   set_status(invocation_id, record, status, owner, op)
-  record_status(invocation_id, record, context_id)
+  record_status(invocation_id, record, context_id, notes)
 end
 local more = is(record.status, "final") and has_edges(invocation_id) and 1 or 0
 return { "OK", record.owner, record.at_us, record.task, noted, more }

@@ -26,6 +26,7 @@
 -- @arg context_id str
 -- @arg contexts bytes
 -- @arg op id
+-- @arg notes int
 -- @arg pending_us int
 -- @arg dead_us int
 -- @item invocation_id id
@@ -48,7 +49,7 @@ for i = 1, item_count do
   elseif record and record.queue == queue_name then
     local steps = recovery_steps(invocation_id, record, now, pending_us, dead_us)
     if steps then
-      requeue(invocation_id, record, steps, context_id, op)
+      requeue(invocation_id, record, steps, context_id, notes, op)
       recovered[#recovered + 1] = { invocation_id, record.task, unpack(steps) }
     end
   end

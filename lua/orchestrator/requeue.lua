@@ -28,6 +28,7 @@
 -- @arg contexts bytes
 -- @arg consumer id
 -- @arg op id
+-- @arg notes int
 -- @returns OK owner time task noted | REFUSED status owner time | UNKNOWN
 -- @errors NO_WAY_BACK
 -- @cost O(log N)
@@ -59,7 +60,7 @@ if status == "retry" then
   record.retries = decimal(tonumber(record.retries) + 1)
 end
 record.queue, record.priority = queue_name, priority
-requeue(invocation_id, record, { status }, context_id, op)
+requeue(invocation_id, record, { status }, context_id, notes, op)
 ring(1)
 remember_reply(consumer, op, { record.owner, record.at_us, record.task })
 return { "OK", record.owner, record.at_us, record.task, noted }

@@ -28,6 +28,7 @@
 -- @arg context_id str
 -- @arg contexts bytes
 -- @arg op id
+-- @arg notes int
 -- @arg reuse int
 -- @item invocation_id id
 -- @item record bytes
@@ -78,7 +79,7 @@ for i = 1, item_count do
     reroutes = reroutes,
     digests = digests,
   }
-  if submit(invocation_id, record, stored, members[i], serialized, context_id) then
+  if submit(invocation_id, record, stored, members[i], serialized, context_id, notes) then
     added = added + 1
   end
 end

@@ -1,13 +1,15 @@
 #!lua
 --- Remove the oldest events, at most `count` of them.
 --- They are those before a time, and those beyond the newest `keep` (0 for any number). Replies with
---- their ids.
+--- their ids. Runs of triggers that they had a part in go with them, a few for each.
 -- @version 1
 -- @key events
 -- @key event_index
 -- @key event_links
 -- @key client_data_uses
 -- @key client_data_idle
+-- @key trigger_runs
+-- @key trigger_run_index
 -- @arg before_us us
 -- @arg keep int
 -- @arg count count
@@ -17,6 +19,9 @@
 --[[% use "lib/unindex_event.lua" %]]
 --[[% use "lib/oldest.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
+--[[% use "lib/runs_of.lua" %]]
+--[[% use "lib/remove_run.lua" %]]
+local runs_of_an_event = 5
 local prefixes = {}
 for _, matched in ipairs({ "0", "1" }) do
   for _, triggered in ipairs({ "0", "1" }) do
@@ -36,6 +41,9 @@ for _, event_id in ipairs(oldest(event_index, prefixes, 0, 2 ^ 52, 0, count)) do
   redis.call("HDEL", events, event_id)
   redis.call("HDEL", event_links, event_id)
   release_client_data("event " .. event_id, fields[8])
+  for _, run_id in ipairs(runs_of(event_id, runs_of_an_event)) do
+    remove_run(run_id)
+  end
   removed[#removed + 1] = event_id
 end
 return { "OK", removed }

@@ -38,6 +38,7 @@
 -- @arg context_id str
 -- @arg contexts bytes
 -- @arg op id
+-- @arg notes int
 -- @arg reuse int
 -- @arg invocation_id id
 -- @arg record bytes
@@ -99,10 +100,13 @@ submit(invocation_id, {
   unique = unique_key,
   reroutes = reroutes,
   digests = digests,
-}, record, members, serialized_arguments, context_id)
+}, record, members, serialized_arguments, context_id, notes)
 put_run(run_id, run_us, run_prefixes, event_ids, run)
 for _, event_id in ipairs(unpack_list(event_ids)) do
-  link_event(event_id, invocation_id)
+  -- One that has expired meanwhile is not to leave links that nothing removes.
+  if redis.call("HEXISTS", events, event_id) == 1 then
+    link_event(event_id, invocation_id)
+  end
 end
 ring(1)
 return { "OK", noted }

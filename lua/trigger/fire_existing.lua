@@ -41,6 +41,9 @@ for i = 1, item_count do
 end
 put_run(run_id, run_us, run_prefixes, event_ids, run)
 for _, event_id in ipairs(unpack_list(event_ids)) do
-  link_event(event_id, invocation_id)
+  -- One that has expired meanwhile is not to leave links that nothing removes.
+  if redis.call("HEXISTS", events, event_id) == 1 then
+    link_event(event_id, invocation_id)
+  end
 end
 return { "OK" }

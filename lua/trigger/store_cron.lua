@@ -1,7 +1,7 @@
 #!lua
 --- Take a tick of a cron condition, if the last one is still the one that was read.
 --- `expected` is empty for none at all. Who takes it records the items, which are as those of
---- trigger/record; who comes too late learns the last tick.
+--- trigger/record.
 -- @version 1
 -- @key cron_times
 -- @key valid_conditions
@@ -12,10 +12,10 @@
 -- @arg expected str
 -- @arg op id
 -- @item entry_id id
--- @item valid_condition_of id
+-- @item of_condition id
 -- @item valid_condition bytes
--- @returns STORED | LOST last
--- @cost O(log N)
+-- @returns STORED | LOST
+-- @cost O(n log N) for n items
 --[[% use "lib/unpack.lua" %]]
 --[[% use "lib/record_valid.lua" %]]
 local packed = redis.call("HGET", cron_times, condition_id)
@@ -29,7 +29,7 @@ if taken_by == op then
   return { "STORED" }
 end
 if last ~= expected then
-  return { "LOST", last }
+  return { "LOST" }
 end
 start_writing()
 redis.call("HSET", cron_times, condition_id, pack(tick) .. pack(op))

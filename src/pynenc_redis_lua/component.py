@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.scripts.api import Scripts
 from pynenc_redis_lua.scripts.library import library
+from pynenc_redis_lua.scripts.runner import batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pynenc.app import Pynenc
     from redis import Redis
@@ -65,6 +66,19 @@ def paged_entries(page_behind: Callable[[bytes], list[list[bytes]]]) -> Iterator
         if len(page) < PAGE:
             return
         after = page[-1][0]
+
+
+def by_id[T](
+    ids: Sequence[str], read: Callable[[list[tuple[str]]], list[T | None]]
+) -> dict[str, T | None]:
+    """Return what is stored under ids, None for those under which nothing is; 1,000 in one call.
+
+    An empty id is nobody's: scripts refuse it, while a query finds nothing.
+    """
+    found: dict[str, T | None] = dict.fromkeys(ids)
+    for batch in batches([(id_,) for id_ in found if id_]):
+        found |= zip((id_ for (id_,) in batch), read(batch), strict=True)
+    return found
 
 
 def scanned[T](page_at: Callable[[str], tuple[bytes, T]]) -> Iterator[T]:

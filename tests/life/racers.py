@@ -119,6 +119,7 @@ def finish_against_recovery(where: Where, ids: list[str]) -> list[Lap]:
                 context_id="rescuer",
                 contexts=b"",
                 op=f"{random.getrandbits(64):x}",
+                notes=0,
                 pending_us=0,
                 dead_us=0,
                 items=[(invocation,)],

@@ -28,6 +28,7 @@ from life.tools import (
     watch,
     without_core_tasks,
 )
+from pynenc_redis_lua.errors import ServerUnavailableError
 from pynenc_redis_lua.trigger import RedisTrigger
 
 if TYPE_CHECKING:
@@ -229,6 +230,48 @@ class TestChanges:
         # What else watches it is met.
         assert (noted(app), pending(app)) == (0, 1)
 
+    def test_are_kept_by_an_outage_in_the_middle_of_their_evaluation(
+        self, app: Pynenc, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        noop = bind(app, life_tasks.noop)
+        on(app, life_tasks.echo, TriggerBuilder().on_result(noop, filter_result=7))
+        monkeypatch.setattr("pynenc_redis_lua.trigger.conditions._ABANDONED_US", 0)
+
+        def away(*_: Any) -> None:
+            raise ServerUnavailableError("away")
+
+        with monkeypatch.context() as crash:
+            crash.setattr(RedisTrigger, "evaluate_changes", lambda *_: None)
+            _finish(app)
+        with monkeypatch.context() as outage:
+            outage.setattr(app.state_backend, "get_result", away)
+            with pytest.raises(ServerUnavailableError):
+                trigger_of(app).evaluate_abandoned_changes()
+        assert (noted(app), pending(app)) == (1, 0)
+        trigger_of(app).evaluate_abandoned_changes()
+        assert (noted(app), pending(app)) == (0, 1)
+
+    def test_cost_nothing_any_more_when_their_triggers_are_gone(self, app: Pynenc) -> None:
+        watch(app, life_tasks.noop, S.SUCCESS)
+        app.trigger.clean_task_trigger_definitions(life_tasks.noop.task_id)
+        _finish(app)
+        assert (noted(app), pending(app)) == (0, 0)
+
+    def test_of_a_batch_are_evaluated_without_reading_it_back(
+        self, app: Pynenc, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch(app, life_tasks.add, S.REGISTERED)
+        load_scripts(app)
+        bind(app, life_tasks.noop)()
+        sent = Sent(monkeypatch)
+        bind(app, life_tasks.add).parallelize([(number, 1) for number in range(10)])
+        assert sent.take() == [
+            "orchestrator/submit",
+            "trigger/conditions_page",
+            *["trigger/record"] * 10,
+        ]
+        assert pending(app) == 10
+
 
 class TestCosts:
     def test_nothing_where_no_trigger_watches(
@@ -406,6 +449,103 @@ class TestFiring:
         loop(app)
         assert len(queued(app, life_tasks.echo)) == 1
 
+    def test_takes_its_own_invocation_and_not_what_an_import_submits(
+        self, app: Pynenc, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
+        event_id = app.trigger.emit_event("happened", {})
+        get_task = type(app).get_task
+
+        def imported(self: Pynenc, task_id: Any) -> Any:
+            if task_id == life_tasks.noop.task_id and trigger_of(app).firing:
+                get_task(self, life_tasks.echo.task_id)("submitted by an import")
+            return get_task(self, task_id)
+
+        monkeypatch.setattr(type(app), "get_task", imported)
+        loop(app)
+        [run] = app.trigger.get_trigger_runs_for_event(event_id)
+        assert run.triggered_invocation_id == queued(app, life_tasks.noop)[0].invocation_id
+
+    def test_of_several_conditions_takes_no_more_than_a_step_can_settle(self, app: Pynenc) -> None:
+        both = TriggerBuilder().on_event("first").on_event("second")
+        on(app, life_tasks.noop, both.with_logic(CompositeLogic.AND))
+        for _ in range(130):
+            app.trigger.emit_event("first", {})
+        newest = app.trigger.emit_event("first", {})
+        app.trigger.emit_event("second", {})
+        loop(app)
+        [run] = app.trigger.get_trigger_runs_for_event(newest)
+        assert len(run.valid_condition_ids) == 21
+        # All that was met is settled by it, as pynenc has it.
+        assert (len(queued(app, life_tasks.noop)), pending(app)) == (1, 0)
+
+    def test_leaves_what_takes_too_long_to_the_next_round(
+        self, app: Pynenc, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
+        on(app, life_tasks.urgent, TriggerBuilder().on_event("happened"))
+        for _ in range(5):
+            app.trigger.emit_event("happened", {})
+        with monkeypatch.context() as patch:
+            patch.setattr("pynenc_redis_lua.trigger.firing._ROUND_SECONDS", 0.0)
+            loop(app)
+        assert pending(app) == 5
+        loop(app)
+        assert len(queued(app, life_tasks.noop)) == len(queued(app, life_tasks.urgent)) == 5
+
+    def test_is_claimed_where_tasks_run_within_the_loop(
+        self, make_app: Callable[..., Pynenc], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app = make_app(dev_mode_force_sync_tasks=True)
+        on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
+        event_id = app.trigger.emit_event("happened", {})
+        claims: list[str] = []
+        claim_run = RedisTrigger.claim_trigger_run
+
+        def claimed(trigger: RedisTrigger, run_id: str) -> bool:
+            claims.append(run_id)
+            return claim_run(trigger, run_id)
+
+        monkeypatch.setattr(RedisTrigger, "claim_trigger_run", claimed)
+        loop(app)
+        loop(app)
+        [run] = app.trigger.get_trigger_runs_for_event(event_id)
+        assert claims == [run.trigger_run_id]
+        assert pending(app) == 0
+
+
+class TestEvents:
+    def test_with_a_filter_that_fails_meet_what_else_waits_for_them(self, app: Pynenc) -> None:
+        broken = TriggerBuilder().on_event("happened", broken_filter)
+        on(app, life_tasks.urgent, broken)
+        on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
+        event_id = app.trigger.emit_event("happened", {"a": 1})
+        loop(app)
+        assert len(queued(app, life_tasks.noop)) == 1
+        assert queued(app, life_tasks.urgent) == []
+        assert app.trigger.get_event(event_id) is not None
+
+    def test_that_are_gone_keep_no_links(self, make_app: Callable[..., Pynenc]) -> None:
+        app = make_app(event_max_records=2)
+        on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
+        for _ in range(6):
+            app.trigger.emit_event("happened", {})
+        app.trigger.auto_purge_events()
+        loop(app)
+        assert len(queued(app, life_tasks.noop)) == 6
+        assert client_of(app).hlen(key_of(app, "event_links")) <= 2
+
+    @pytest.mark.parametrize("unknown", ["", "unknown"])
+    def test_that_nobody_knows(self, app: Pynenc, unknown: str) -> None:
+        trigger = trigger_of(app)
+        assert trigger.get_event(unknown) is None
+        assert trigger.get_trigger(unknown) is None
+        assert trigger.get_condition(unknown) is None
+        assert trigger.get_trigger_run(unknown) is None
+        assert trigger.get_last_cron_execution(unknown) is None
+        assert trigger.get_triggers_for_condition(unknown) == []
+        assert trigger.get_invocations_triggered_by_event(unknown) == []
+
 
 class TestRegistration:
     def test_replaces_the_triggers_of_a_task(self, app: Pynenc) -> None:
@@ -429,6 +569,20 @@ class TestRegistration:
         app.trigger.emit_event("happened", {})
         loop(app)
         assert len(queued(app, life_tasks.noop)) == 1
+
+    def test_comes_back_though_that_of_another_process_did_before(
+        self, app: Pynenc, make_app: Callable[..., Pynenc]
+    ) -> None:
+        other = make_app()
+        on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
+        on(other, life_tasks.urgent, TriggerBuilder().on_event("else"))
+        make_app().purge()
+        for each in (other, app):
+            loop(each)
+        for code in ("happened", "else"):
+            app.trigger.emit_event(code, {})
+        loop(app)
+        assert len(queued(app, life_tasks.noop)) == len(queued(app, life_tasks.urgent)) == 1
 
     def test_survives_a_purge_of_its_own(self, app: Pynenc) -> None:
         on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
@@ -500,6 +654,19 @@ def mixed(
     app.purge()
     if not ours:
         remove(app)
+
+
+def test_changes_are_met_once_where_the_trigger_has_other_settings(
+    make_app: Callable[..., Pynenc],
+) -> None:
+    app = make_app()
+    other = make_app(app.app_id, redis_outage_budget=11.0)
+    app._trigger = other.trigger
+    watch(app, life_tasks.noop, S.SUCCESS)
+    _finish(app)
+    assert (noted(app), pending(app)) == (0, 1)
+    loop(app)
+    assert len(queued(app, life_tasks.noop)) == 1
 
 
 @pytest.mark.parametrize("status", [it for it in STEPS if it != S.RUNNING_RECOVERY])

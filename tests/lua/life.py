@@ -71,6 +71,7 @@ class Life:
             "context_id": runner,
             "contexts": pack(runner, f"<{runner}>"),
             "op": op or self.new_op(),
+            "notes": 1,
         }
 
     # Steps

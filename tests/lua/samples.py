@@ -41,6 +41,7 @@ def _by(runner: str, op: str) -> dict[str, Any]:
         "context_id": runner,
         "contexts": pack(runner, "{}"),
         "op": op,
+        "notes": 1,
     }
 
 
@@ -257,6 +258,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "context_id": "rescuer",
         "contexts": pack("rescuer", "{}"),
         "op": "recover",
+        "notes": 1,
         "pending_us": 0,
         "dead_us": 0,
         "items": [("recovered",)],
@@ -282,7 +284,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "orchestrator/service_active": {},
     "orchestrator/services_page": {"until_us": MAX_US, "offset": 0, "count": 10},
-    "orchestrator/services_trim": {"age_us": ANY_AGE, "keep": 10, "items": [("ended",)]},
+    "orchestrator/services_trim": {
+        "age_us": ANY_AGE,
+        "keep": 10,
+        "offset": 0,
+        "items": [("ended",)],
+    },
     "orchestrator/purge": {},
     "trigger/register": {
         "task": "module.triggered",

@@ -306,6 +306,7 @@ def test_malformed_contexts_change_nothing(life: Life) -> None:
             context_id="rescuer",
             contexts=pack("rescuer"),
             op="op",
+            notes=0,
             pending_us=0,
             dead_us=0,
             items=[("a",)],

@@ -350,14 +350,18 @@ def test_pages_hold_each_once(life: Life, count: int) -> None:
 # Trim
 
 
-def trim(life: Life, *protected: str, age_us: int = 0, keep: int = 0) -> int:
-    removed: int = life.call(
+def trim(
+    life: Life, *protected: str, age_us: int = 0, keep: int = 0, offset: int = 0
+) -> tuple[int, int]:
+    """How many went and how many stayed of those that were looked at."""
+    removed, stayed = life.call(
         "orchestrator/services_trim",
         age_us=age_us,
         keep=keep,
+        offset=offset,
         items=[(id_,) for id_ in protected],
-    ).values[0]
-    return removed
+    ).values
+    return removed, stayed
 
 
 def ended(life: Life, raw: Redis, *ages: int) -> None:
@@ -370,20 +374,20 @@ def ended(life: Life, raw: Redis, *ages: int) -> None:
 
 def test_removes_what_ended_long_ago(life: Life, raw: Redis) -> None:
     ended(life, raw, 300, 200, 100)
-    assert trim(life, age_us=150 * SECOND) == 2
+    assert trim(life, age_us=150 * SECOND) == (2, 1)
     assert executions(life).keys() == {"100"}
 
 
 def test_removes_the_oldest_beyond_a_number(life: Life, raw: Redis) -> None:
     ended(life, raw, 300, 200, 100)
-    assert trim(life, keep=3) == 0
-    assert trim(life, keep=2) == 1
+    assert trim(life, keep=3) == (0, 3)
+    assert trim(life, keep=2) == (1, 2)
     assert executions(life).keys() == {"200", "100"}
 
 
 def test_no_limit_removes_nothing(life: Life, raw: Redis) -> None:
     ended(life, raw, 300)
-    assert trim(life) == 0
+    assert trim(life) == (0, 1)
     assert executions(life).keys() == {"300"}
 
 
@@ -393,7 +397,7 @@ def test_what_runs_or_is_referred_to_stays(life: Life, raw: Redis, limit: dict[s
     hear = now(raw) - 400 * SECOND
     for number in range(3):
         start(life, f"{number}", at=hear + number, status="blocked")
-    assert trim(life, "0", "2", "unknown", **limit) == 1
+    assert trim(life, "0", "2", "unknown", **limit) == (1, 3)
     assert executions(life).keys() == {"running", "0", "2"}
     assert active(life) is not None
 
@@ -402,5 +406,26 @@ def test_repeated_trim_removes_nothing_more(life: Life, raw: Redis) -> None:
     ended(life, raw, 300, 200, 100)
     trim(life, keep=2)
     once = life.snapshot()
-    assert trim(life, keep=2) == 0
+    assert trim(life, keep=2) == (0, 2)
     assert life.snapshot() == once
+
+
+def test_what_started_a_run_that_is_recorded_stays(life: Life, raw: Redis) -> None:
+    ended(life, raw, 300, 200, 100)
+    life.scripts.trigger_store_run(
+        run_id="run",
+        at_us=1,
+        prefixes=pack(pack("all"), pack("service", "300")),
+        event_ids=b"",
+        run=b"{}",
+    )
+    assert trim(life, age_us=SECOND) == (2, 1)
+    assert executions(life).keys() == {"300"}
+    life.scripts.trigger_expire_runs(before_us=2, keep=0, count=1)
+    assert trim(life, age_us=SECOND) == (1, 0)
+
+
+def test_goes_on_behind_those_that_stay(life: Life, raw: Redis) -> None:
+    ended(life, raw, 300, 200, 100)
+    assert trim(life, "300", "200", age_us=SECOND, offset=2) == (1, 0)
+    assert executions(life).keys() == {"300", "200"}

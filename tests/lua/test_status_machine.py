@@ -73,6 +73,7 @@ def commit_status(scripts: Scripts, change: Change) -> Reply:
         context_id="context",
         contexts=pack("context", "{}"),
         op="op",
+        notes=0,
         outcome=outcome,
         serialized=change.id.encode() if outcome else b"",
     )

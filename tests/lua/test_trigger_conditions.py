@@ -262,6 +262,7 @@ def test_client_data_is_used_until_the_condition_is_removed(life: Life, how: str
 
 def watch(life: Life, *statuses: str, task: str = TASK) -> None:
     members = [pack("watch", task, status, "condition") for status in statuses]
+    members.append(pack("by", "condition", "trigger"))
     life.scripts.trigger_register(
         task="", items=[("condition", "condition", b"{}", pack(*members))]
     )
@@ -287,6 +288,27 @@ def changes_page(life: Life, *, age_us: int = 0, offset: int = 0, count: int = 1
     assert reply.tag == "OK"
     changes: list[bytes] = reply.values[0]
     return changes
+
+
+def test_condition_that_no_trigger_waits_for_watches_nothing(life: Life) -> None:
+    watch(life, "registered")
+    other = pack("watch", TASK, "registered", "another condition")
+    life.scripts.trigger_register(
+        task="", items=[("condition", "another condition", b"{}", pack(other))]
+    )
+    life.submit("a")
+    assert noted(life) == [("a", "registered")]
+    life.raw.zrem(life.key("condition_index"), pack("by", "condition", "trigger"))
+    life.submit("b")
+    assert noted(life) == [("a", "registered")]
+
+
+def test_nothing_is_noted_for_a_trigger_component_of_others(life: Life) -> None:
+    watch(life, "registered")
+    by = life.by
+    life.by = lambda runner, op=None: by(runner, op) | {"notes": 0}  # type: ignore[method-assign]
+    life.submit("a")
+    assert noted(life) == []
 
 
 def test_submission_is_noted_and_told(life: Life, raw: Redis) -> None:
@@ -480,8 +502,8 @@ def test_tick_is_taken_once_and_records_what_is_met(life: Life) -> None:
     assert last_ticks(life) == [b"12:00"]
     assert entries(life) == ["a", "b"]
     assert page(life)[0][2:] == ("condition of a", b"valid a", [])
-    assert tick(life, "12:00", "", "c") == ("LOST", [b"12:00"])
-    assert tick(life, "12:01", "11:59", "c") == ("LOST", [b"12:00"])
+    assert tick(life, "12:00", "", "c") == ("LOST", [])
+    assert tick(life, "12:01", "11:59", "c") == ("LOST", [])
     assert entries(life) == ["a", "b"]
     assert tick(life, "12:01", "12:00", "c") == ("STORED", [])
     assert last_ticks(life) == [b"12:01"]
@@ -489,7 +511,7 @@ def test_tick_is_taken_once_and_records_what_is_met(life: Life) -> None:
 
 
 def test_tick_that_is_expected_and_missing_is_lost(life: Life) -> None:
-    assert tick(life, "12:01", "12:00", "a") == ("LOST", [b""])
+    assert tick(life, "12:01", "12:00", "a") == ("LOST", [])
     assert life.snapshot() == {}
 
 
@@ -508,7 +530,7 @@ def test_each_condition_ticks_for_itself(life: Life) -> None:
     tick(life, "13:00", condition="other")
     for text in HOSTILE:
         assert tick(life, text, condition=text).tag == "STORED"
-        assert tick(life, text, "none", condition=text) == ("LOST", [to_bytes(text)])
+        assert tick(life, text, "none", condition=text) == ("LOST", [])
     assert last_ticks(life, "other", "unknown", "condition") == [b"13:00", None, b"12:00"]
     assert last_ticks(life, *HOSTILE) == [to_bytes(text) for text in HOSTILE]
 

@@ -150,6 +150,7 @@ class Claim:
             contexts=packed_contexts(contexts),
             consumer=consumer_id(),
             op=new_operation(),
+            notes=int(self._orchestrator.fires_in_one_commit),
         ).values
         if claimed or held_back:
             self._state.remember_contexts(contexts)
@@ -162,7 +163,7 @@ class Claim:
             self._orchestrator.report_status(invocations, InvocationStatus.PENDING)
             self._orchestrator.report_changes(held[:3] for held in held_back)
 
-        self._orchestrator.after_commit(noted, report)
+        self._orchestrator.after_commit(noted, report, invocations)
         for id_, _, status, more in held_back:
             if more:
                 self._orchestrator.blocking_control.release_waiters(InvocationId(to_text(id_)))

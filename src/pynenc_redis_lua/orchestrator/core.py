@@ -70,7 +70,18 @@ class OrchestratorCore(RedisComponent, BaseOrchestrator):
         trigger = self.app.trigger
         if self._state is None or not isinstance(trigger, RedisTrigger):
             return None
-        return trigger if trigger.connection is self.connection else None
+        if trigger.connection is self.connection:
+            return trigger
+        self.app.logger.warning(
+            "the trigger component has other settings of Redis than the orchestrator: changes are"
+            " reported to it, not noted in their commits"
+        )
+        return None
+
+    @property
+    def _notes(self) -> int:
+        """What tells a commit whether to note changes for the trigger component."""
+        return int(self._trigger is not None)
 
     @property
     def fires_in_one_commit(self) -> bool:
@@ -81,7 +92,7 @@ class OrchestratorCore(RedisComponent, BaseOrchestrator):
         self,
         noted: list[bytes],
         report: Callable[[], None],
-        invocation: DistributedInvocation[Any, Any] | None = None,
+        at_hand: Sequence[DistributedInvocation[Any, Any]] = (),
         outcome: Any = None,
     ) -> None:
         """Let the trigger component know what a commit changed.
@@ -89,14 +100,14 @@ class OrchestratorCore(RedisComponent, BaseOrchestrator):
         Args:
             noted: The changes that the commit noted.
             report: Tells a component that our commits note nothing for.
-            invocation: The invocation that changed, if it is one and at hand.
-            outcome: The result or the exception that it ended with.
+            at_hand: Invocations that changed and need not be read.
+            outcome: The result or the exception that the one at hand ended with.
         """
         if self._trigger is None:
             report()
         elif noted:
             try:
-                self._trigger.evaluate_changes(noted, invocation, outcome)
+                self._trigger.evaluate_changes(noted, at_hand, outcome)
             except Exception:
                 # The changes are noted: the trigger loop evaluates them, and what was committed is
                 # no failure of the task.

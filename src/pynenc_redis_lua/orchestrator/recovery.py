@@ -92,6 +92,7 @@ class Recovery(OrchestratorCore):
                 context_id=runner_ctx.runner_id,
                 contexts=contexts,
                 op=new_operation(),
+                notes=self._notes,
                 pending_us=self._pending_us,
                 dead_us=self._dead_us,
                 items=batch,

@@ -30,8 +30,14 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.scripts.runner import Reply
 
 
+# What lua/orchestrator/services_trim.lua looks at in one call.
+_TRIMMED = 500
+
+
 class Services(Recovery, Retention):
     """What the runner does that holds the atomic service."""
+
+    _trimmed_to = 0
 
     def try_claim_atomic_service_run(self, runner_ctx: RunnerContext) -> AtomicServiceRun | None:
         """Claim the atomic service; who gets it also runs recovery and retention.
@@ -152,10 +158,16 @@ class Services(Recovery, Retention):
     def purge_atomic_service_executions(self) -> int:
         """Remove old executions, by age and by number; return how many."""
         conf = self.app.conf
-        protected = self.app.trigger.get_referenced_atomic_service_run_ids()
-        removed: int = self.scripts.orchestrator_services_trim(
+        # Of ours the script looks into the index.
+        protected: set[str] = set()
+        if self._trigger is None:
+            protected = self.app.trigger.get_referenced_atomic_service_run_ids()
+        removed, stayed = self.scripts.orchestrator_services_trim(
             age_us=int(conf.atomic_service_execution_retention_minutes * 60 * MICROSECONDS),
             keep=int(conf.atomic_service_execution_max_records),
+            offset=self._trimmed_to,
             items=[(str(id_),) for id_ in protected],
-        ).values[0]
-        return removed
+        ).values
+        # The next call goes on behind those that stay, and after the last one begins again.
+        self._trimmed_to = self._trimmed_to + stayed if removed + stayed == _TRIMMED else 0
+        return int(removed)

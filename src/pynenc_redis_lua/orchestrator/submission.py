@@ -116,6 +116,9 @@ class Submission(OrchestratorCore):
         noted: list[bytes] = []
         trigger = self._trigger
         firing = trigger.firing if trigger else None
+        # The import of a task may submit something itself: it is not what the trigger starts.
+        if firing and [it.task.task_id for it in invocations] != [firing.trigger.task_id]:
+            firing = None
         for (queue_name, priority), group in self._by_route(invocations).items():
             for batch in batches(map(_submission, group), _STEP):
                 how: dict[str, Any] = {
@@ -125,6 +128,7 @@ class Submission(OrchestratorCore):
                     "context_id": runner_ctx.runner_id,
                     "contexts": packed_contexts(contexts),
                     "op": new_operation(),
+                    "notes": self._notes,
                     "reuse": int(reuse),
                 }
                 if trigger and firing and not firing.settled:
@@ -135,9 +139,8 @@ class Submission(OrchestratorCore):
                     return InvocationId(to_text(reply.values[0]))
                 noted += reply.values[0]
                 state.remember_contexts(contexts)
-        self.after_commit(
-            noted, partial(self.report_status, invocations, InvocationStatus.REGISTERED)
-        )
+        report = partial(self.report_status, invocations, InvocationStatus.REGISTERED)
+        self.after_commit(noted, report, invocations)
         for invocation in invocations:
             self.app.logger.info(
                 "NEW task:%s invocation:%s REGISTERED and ROUTED",

@@ -146,6 +146,7 @@ class Transitions(OrchestratorCore):
             context_id=runner_ctx.runner_id,
             contexts=packed_contexts(contexts),
             op=new_operation(),
+            notes=self._notes,
             outcome=outcome.kind if outcome else "",
             serialized=to_bytes(outcome.serialized) if outcome else b"",
         )
@@ -234,6 +235,7 @@ class Transitions(OrchestratorCore):
             contexts=packed_contexts(contexts),
             consumer=consumer_id(),
             op=new_operation(),
+            notes=self._notes,
         )
         self._settle(self._persistently(commit), invocation_id, status, runner_ctx)
         state.remember_contexts(contexts)
@@ -250,8 +252,11 @@ class Transitions(OrchestratorCore):
         _record_or_raise(reply, invocation_id, status, runner_ctx.runner_id)
         task, noted = reply.values[2:4]
         change = (invocation_id.encode(), task, status.value.encode())
-        at_hand = (outcome.invocation, outcome.value) if outcome else (None, None)
-        self.after_commit(noted, partial(self.report_changes, [change]), *at_hand)
+        report = partial(self.report_changes, [change])
+        if outcome:
+            self.after_commit(noted, report, [outcome.invocation], outcome.value)
+        else:
+            self.after_commit(noted, report)
 
     def _atomic_status_transition(
         self,

@@ -189,6 +189,7 @@ class Scripts(ScriptRunner):
         contexts: bytes,
         consumer: str,
         op: str,
+        notes: int,
     ) -> Reply:
         """Claim up to `count` invocations for a runner.
 
@@ -212,6 +213,7 @@ class Scripts(ScriptRunner):
             contexts=contexts,
             consumer=consumer,
             op=op,
+            notes=notes,
         )
 
     def orchestrator_commit_status(
@@ -223,6 +225,7 @@ class Scripts(ScriptRunner):
         context_id: str,
         contexts: bytes,
         op: str,
+        notes: int,
         outcome: str,
         serialized: bytes,
     ) -> Reply:
@@ -245,6 +248,7 @@ class Scripts(ScriptRunner):
             context_id=context_id,
             contexts=contexts,
             op=op,
+            notes=notes,
             outcome=outcome,
             serialized=serialized,
         )
@@ -390,6 +394,7 @@ class Scripts(ScriptRunner):
         context_id: str,
         contexts: bytes,
         op: str,
+        notes: int,
         pending_us: int,
         dead_us: int,
         items: Sequence[tuple[str]],
@@ -409,6 +414,7 @@ class Scripts(ScriptRunner):
             context_id=context_id,
             contexts=contexts,
             op=op,
+            notes=notes,
             pending_us=pending_us,
             dead_us=dead_us,
             items=items,
@@ -455,6 +461,7 @@ class Scripts(ScriptRunner):
         contexts: bytes,
         consumer: str,
         op: str,
+        notes: int,
     ) -> Reply:
         """Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
 
@@ -472,6 +479,7 @@ class Scripts(ScriptRunner):
             contexts=contexts,
             consumer=consumer,
             op=op,
+            notes=notes,
         )
 
     def orchestrator_schedule_expiry(self, *, invocation_id: str) -> Reply:
@@ -552,19 +560,22 @@ class Scripts(ScriptRunner):
         )
 
     def orchestrator_services_trim(
-        self, *, age_us: int, keep: int, items: Sequence[tuple[str]]
+        self, *, age_us: int, keep: int, offset: int, items: Sequence[tuple[str]]
     ) -> Reply:
         """Remove old executions of atomic services.
 
-        Those that are running or named in the items stay. What ended before `age_us` ago goes (0
-        for never), and the oldest beyond `keep` (0 for any number). A thousand are looked at in one
-        call.
+        Those that are running, that started a run of a trigger which is still recorded, or that are
+        named in the items stay. What ended before `age_us` ago goes (0 for never), and the oldest
+        beyond `keep` (0 for any number). Up to 500 are looked at in one call, behind the oldest
+        `offset`; replies with how many went, and how many stayed.
 
         Items: (protected_id).
-        Replies: OK removed.
+        Replies: OK removed stayed.
         Cost: O(log N) for each that is looked at.
         """
-        return self.call("orchestrator/services_trim", age_us=age_us, keep=keep, items=items)
+        return self.call(
+            "orchestrator/services_trim", age_us=age_us, keep=keep, offset=offset, items=items
+        )
 
     def orchestrator_set_status(
         self, *, invocation_id: str, status: str, owner: bytes, op: str
@@ -631,6 +642,7 @@ class Scripts(ScriptRunner):
         context_id: str,
         contexts: bytes,
         op: str,
+        notes: int,
         reuse: int,
         items: Sequence[tuple[str, bytes, bytes, str, str, str, str, bytes]],
     ) -> Reply:
@@ -652,6 +664,7 @@ class Scripts(ScriptRunner):
             context_id=context_id,
             contexts=contexts,
             op=op,
+            notes=notes,
             reuse=reuse,
             items=items,
         )
@@ -999,7 +1012,7 @@ class Scripts(ScriptRunner):
         """Remove the oldest events, at most `count` of them.
 
         They are those before a time, and those beyond the newest `keep` (0 for any number). Replies
-        with their ids.
+        with their ids. Runs of triggers that they had a part in go with them, a few for each.
 
         Replies: OK removed.
         Cost: O(count log N).
@@ -1037,6 +1050,7 @@ class Scripts(ScriptRunner):
         context_id: str,
         contexts: bytes,
         op: str,
+        notes: int,
         reuse: int,
         invocation_id: str,
         record: bytes,
@@ -1074,6 +1088,7 @@ class Scripts(ScriptRunner):
             context_id=context_id,
             contexts=contexts,
             op=op,
+            notes=notes,
             reuse=reuse,
             invocation_id=invocation_id,
             record=record,
@@ -1218,11 +1233,11 @@ class Scripts(ScriptRunner):
     def trigger_remove_runs_of(self, *, count: int, items: Sequence[tuple[str]]) -> Reply:
         """Remove the runs of triggers that some events had a part in.
 
-        At most `count` go for each event. Replies with how many went.
+        At most `count` go. Replies with how many went.
 
         Items: (event_id).
         Replies: OK removed.
-        Cost: O(n count log N) for n items.
+        Cost: O((n + count) log N) for n items.
         """
         return self.call("trigger/remove_runs_of", count=count, items=items)
 
@@ -1278,11 +1293,11 @@ class Scripts(ScriptRunner):
         """Take a tick of a cron condition, if the last one is still the one that was read.
 
         `expected` is empty for none at all. Who takes it records the items, which are as those of
-        trigger/record; who comes too late learns the last tick.
+        trigger/record.
 
-        Items: (entry_id, valid_condition_of, valid_condition).
-        Replies: STORED | LOST last.
-        Cost: O(log N).
+        Items: (entry_id, of_condition, valid_condition).
+        Replies: STORED | LOST.
+        Cost: O(n log N) for n items.
         """
         return self.call(
             "trigger/store_cron",

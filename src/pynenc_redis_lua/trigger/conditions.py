@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from pynenc.trigger.conditions import (
     ExceptionContext,
     ResultContext,
     StatusContext,
+    TriggerCondition,
     ValidCondition,
 )
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
     from pynenc_redis_lua.trigger.registration import Condition
 
+# Valid conditions of one call, which holds the server up for a few milliseconds.
+_STEP = 200
 # Changes of status that the process which made them has not evaluated for so long are left to the
 # loop: it has died, or its server was away.
 _ABANDONED_US = 5_000_000
@@ -66,8 +71,8 @@ class Conditions(Registration):
         self.record_valid_conditions([valid_condition])
 
     def record_valid_conditions(self, valid_conditions: list[ValidCondition]) -> None:
-        """Record that conditions are met, in one commit per 1,000 of them."""
-        for batch in batches(map(self.valid_item, valid_conditions)):
+        """Record that conditions are met, in one commit per 200 of them."""
+        for batch in batches(map(self.valid_item, valid_conditions), _STEP):
             self._record(batch)
 
     def _record(self, items: list[ValidItem], change: bytes = b"") -> None:
@@ -90,7 +95,7 @@ class Conditions(Registration):
         """
         after = 0
         while True:
-            page = self.scripts.trigger_valid_page(after=after, count=PAGE).values[0]
+            page = self.scripts.trigger_valid_page(after=after, count=_STEP).values[0]
             for entry_id, version, condition_id, stored, fired in page:
                 after = int(version)
                 try:
@@ -107,12 +112,12 @@ class Conditions(Registration):
                     frozenset(id_ or "" for id_ in unpack_text(fired)),
                     valid,
                 )
-            if len(page) < PAGE:
+            if len(page) < _STEP:
                 return
 
     def clear_valid_conditions(self, conditions: Iterable[ValidCondition]) -> None:
         """Remove valid conditions."""
-        for batch in batches([(_entry_id(valid),) for valid in conditions]):
+        for batch in batches([(_entry_id(valid),) for valid in conditions], _STEP):
             self.scripts.trigger_clear(items=batch)
 
     # Changes of status
@@ -120,29 +125,55 @@ class Conditions(Registration):
     def evaluate_changes(
         self,
         changes: Iterable[bytes],
-        invocation: DistributedInvocation[Any, Any] | None = None,
+        at_hand: Iterable[DistributedInvocation[Any, Any]] = (),
         outcome: Any = None,
     ) -> None:
         """Evaluate the conditions that watch changes which a commit noted.
 
         Args:
             changes: As scripts reply them.
-            invocation: The invocation that changed, if it is at hand.
-            outcome: The result or the exception that it ended with.
+            at_hand: Invocations that need not be read.
+            outcome: The result or the exception that the one at hand ended with.
         """
+        invocations = {str(invocation.invocation_id): invocation for invocation in at_hand}
+        watching: dict[tuple[str, str], list[Condition]] = {}
         for change in changes:
-            self._record(
-                [
-                    self.valid_item(valid)
-                    for valid in self._conditions_met(change, invocation, outcome)
-                ],
-                change,
-            )
+            id_, task, status, _ = (text or "" for text in unpack_text(change))
+            invocation = invocations.get(id_) or self._invocation(id_)
+            met: list[ValidItem] = []
+            if invocation is not None:
+                if (task, status) not in watching:
+                    watching[task, status] = list(self._watching(task, status))
+                for condition in watching[task, status]:
+                    valid = self._met(condition, invocation, InvocationStatus(status), outcome)
+                    met += [self.valid_item(valid)] if valid else []
+            self._record(met, change)
 
-    def evaluate_abandoned_changes(self) -> None:
+    def _invocation(self, id_: str) -> DistributedInvocation[Any, Any] | None:
+        try:
+            return self.app.state_backend.get_invocation(InvocationId(id_))
+        except InvocationNotFoundError:
+            self.app.logger.warning("invocation:%s is gone, no trigger fires for it", id_)
+            return None
+
+    def _watching(self, task: str, status: str) -> Iterator[Condition]:
+        """Iterate over the conditions that watch a status and that triggers wait for.
+
+        Raises:
+            Exception: Whatever it is that keeps this process from reading one of them.
+        """
+        for condition_id, stored in self._stored("watch", task, status):
+            try:
+                yield TriggerCondition.from_json(stored, self.app)
+            except Exception:
+                # A condition stays when its triggers go, and so may one that nobody can read.
+                if self.get_triggers_for_condition(condition_id):
+                    raise
+
+    def evaluate_abandoned_changes(self, deadline: float = math.inf) -> None:
         """Evaluate the changes whose makers have not done so."""
         left, page = 0, [b""] * PAGE
-        while len(page) == PAGE:
+        while len(page) == PAGE and time.monotonic() < deadline:
             page = self.scripts.trigger_changes_page(
                 age_us=_ABANDONED_US, offset=left, count=PAGE
             ).values[0]
@@ -156,20 +187,6 @@ class Conditions(Registration):
                     self.app.logger.exception("a change of status can't be evaluated")
                     left += 1
 
-    def _conditions_met(
-        self, change: bytes, invocation: DistributedInvocation[Any, Any] | None, outcome: Any
-    ) -> Iterator[ValidCondition]:
-        id_, task, value, _ = unpack_text(change)
-        status = InvocationStatus(value or "")
-        try:
-            if invocation is None:
-                invocation = self.app.state_backend.get_invocation(InvocationId(id_ or ""))
-            for condition in self._stored_conditions("watch", task or "", status.value):
-                if valid := self._met(condition, invocation, status, outcome):
-                    yield valid
-        except (InvocationNotFoundError, KeyError):
-            self.app.logger.warning("invocation:%s is gone, no trigger fires for it", id_)
-
     def _met(
         self,
         condition: Condition,
@@ -177,18 +194,24 @@ class Conditions(Registration):
         status: InvocationStatus,
         outcome: Any,
     ) -> ValidCondition | None:
-        try:
-            context = self._context(condition, invocation, status, outcome)
-            if not condition.is_satisfied_by(context):
-                return None
-        except Exception:
-            # A filter is the user's code: it must fail neither the task that it watches nor what
-            # else is to be evaluated.
-            self.app.logger.exception("condition:%s can't be evaluated", condition.condition_id)
+        context = self._context(condition, invocation, status, outcome)
+        if not self.is_met(condition, context):
             return None
         valid = ValidCondition(condition, context)
         self._log_condition_matched(condition, context, valid)
         return valid
+
+    def is_met(self, condition: Condition, context: ConditionContext) -> bool:
+        """Tell whether a condition is met; one whose filter fails is not.
+
+        A filter is the user's code: it must fail neither the task that it watches nor the emitter
+        of an event, nor what else is to be evaluated.
+        """
+        try:
+            return condition.is_satisfied_by(context)
+        except Exception:
+            self.app.logger.exception("condition:%s can't be evaluated", condition.condition_id)
+            return False
 
     def _context(
         self,

@@ -9,8 +9,8 @@ from pynenc.trigger.conditions import CronCondition, CronContext, ValidCondition
 from pynenc.trigger.log_messages import TriggerLogMsg, join_tokens, ref
 
 from pynenc_redis_lua.codec import to_text
+from pynenc_redis_lua.component import by_id
 from pynenc_redis_lua.operation import new_operation
-from pynenc_redis_lua.scripts.runner import batches
 from pynenc_redis_lua.trigger.conditions import Conditions, ValidItem
 
 if TYPE_CHECKING:
@@ -27,12 +27,10 @@ class Cron(Conditions):
         return self._last_ticks([condition_id])[condition_id]
 
     def _last_ticks(self, condition_ids: Sequence[str]) -> dict[str, datetime | None]:
+        ticks = by_id(condition_ids, lambda ids: self.scripts.trigger_get_cron(items=ids).values[0])
         return {
-            id_: None if tick is None else datetime.fromisoformat(to_text(tick))
-            for batch in batches([(id_,) for id_ in condition_ids])
-            for (id_,), tick in zip(
-                batch, self.scripts.trigger_get_cron(items=batch).values[0], strict=True
-            )
+            id_: None if tick is None else _aware(datetime.fromisoformat(to_text(tick)))
+            for id_, tick in ticks.items()
         }
 
     def store_last_cron_execution(
@@ -53,8 +51,8 @@ class Cron(Conditions):
     ) -> bool:
         reply = self.scripts.trigger_store_cron(
             condition_id=condition_id,
-            tick=tick.isoformat(),
-            expected=expected.isoformat() if expected else "",
+            tick=_aware(tick).isoformat(),
+            expected=_aware(expected).isoformat() if expected else "",
             op=new_operation(),
             items=items,
         )
@@ -72,7 +70,7 @@ class Cron(Conditions):
         """
         if not self.conf.enable_scheduler:
             return
-        now = current_time or datetime.now(UTC)
+        now = _aware(current_time or datetime.now(UTC))
         conditions = [
             condition
             for condition in self._readable_conditions("kind", "cron")
@@ -94,3 +92,8 @@ class Cron(Conditions):
                     f"timestamp:{now.isoformat()}" if taken else "reason:already-claimed",
                 )
             )
+
+
+def _aware(time: datetime) -> datetime:
+    """Return a time with its zone; as in pynenc, one without is UTC."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

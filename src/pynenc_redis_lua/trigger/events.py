@@ -9,12 +9,12 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, override
 
 from pynenc import context as pynenc_context
-from pynenc.trigger.conditions import EventCondition, EventContext, ValidCondition
+from pynenc.trigger.conditions import EventContext, ValidCondition
 from pynenc.trigger.log_messages import TriggerLogMsg, join_tokens, ref
 from pynenc.trigger.monitoring import EventMarker, EventMarkerPage, EventRecord
 
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
-from pynenc_redis_lua.component import PAGE, paged
+from pynenc_redis_lua.component import PAGE, by_id, paged
 from pynenc_redis_lua.records import from_microseconds, to_microseconds
 from pynenc_redis_lua.scripts.runner import batches
 from pynenc_redis_lua.trigger.conditions import Conditions, ValidItem
@@ -50,7 +50,7 @@ class Events(Conditions):
         met = [
             ValidCondition(condition, context)
             for condition in self._readable_conditions("kind", "event", event_code)
-            if isinstance(condition, EventCondition) and condition.is_satisfied_by(context)
+            if self.is_met(condition, context)
         ]
         event.matched_condition_ids = [valid.condition.condition_id for valid in met]
         event.valid_condition_ids = [valid.valid_condition_id for valid in met]
@@ -95,12 +95,9 @@ class Events(Conditions):
 
     def get_events_batch(self, event_ids: Sequence[str]) -> dict[str, EventRecord | None]:
         """Return events by their ids, None for one that is not stored."""
+        stored = by_id(event_ids, lambda ids: self.scripts.trigger_get_events(items=ids).values[0])
         return {
-            id_: None if found is None else self._event(*found)
-            for batch in batches([(id_,) for id_ in event_ids])
-            for (id_,), found in zip(
-                batch, self.scripts.trigger_get_events(items=batch).values[0], strict=True
-            )
+            id_: None if found is None else self._event(*found) for id_, found in stored.items()
         }
 
     def _event(self, stored: bytes, links: bytes) -> EventRecord:
@@ -227,6 +224,8 @@ class Events(Conditions):
 
     def get_invocations_triggered_by_event(self, event_id: str) -> list[str]:
         """Return the invocations that an event triggered, in the order in which it did."""
+        if not event_id:
+            return []
         packed = self.scripts.trigger_triggered_by(event_id=event_id).values[0]
         return [id_ or "" for id_ in unpack_text(packed)]
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from pynenc.trigger.conditions import CompositeLogic, EventContext
@@ -33,8 +35,12 @@ if TYPE_CHECKING:
     from pynenc.orchestrator.atomic_service import AtomicServiceRun
     from pynenc.trigger.monitoring import TriggerRunRecord
 
-# What is removed in one step: it stays below ten milliseconds of the server's time.
+# What is settled or removed in one step: it stays below ten milliseconds of the server's time.
 _STEP = 100
+# Valid conditions of one condition that a run of a trigger for several conditions is made of.
+_OF_ONE_CONDITION = 20
+# How long one round may take: the runner's own loop waits, and so does its heartbeat.
+_ROUND_SECONDS = 10.0
 
 
 class FiringSettledError(RedisLuaError):
@@ -84,20 +90,21 @@ class Firings(Conditions):
         return getattr(self._of_thread, "firing", None)
 
     def _process_loop_iteration_body(self, atomic_service_run: AtomicServiceRun) -> None:
+        deadline = time.monotonic() + _ROUND_SECONDS
         self.restore_registration()
         self.check_time_based_triggers(atomic_service_run=atomic_service_run)
-        self.evaluate_abandoned_changes()
+        self.evaluate_abandoned_changes(deadline)
         recorded = list(self.recorded_conditions())
-        if not recorded:
-            return
         triggers, waiting = self._waiting_triggers(recorded)
-        for trigger, entries in triggers:
-            for some in _contexts(trigger, entries):
-                self._fire(trigger, some, waiting, atomic_service_run)
         # Nobody waits for these: their triggers are gone, or have fired already.
         done = [(entry.entry_id,) for entry in recorded if not waiting[entry.entry_id]]
-        for batch in batches(done):
+        for batch in batches(done, _STEP):
             self.scripts.trigger_clear(items=batch)
+        for trigger, some in _in_turn(triggers):
+            if time.monotonic() > deadline:
+                break
+            self._fire(trigger, some, waiting, atomic_service_run)
+        self._expire_pending()
 
     def _waiting_triggers(
         self, recorded: list[Recorded]
@@ -134,18 +141,23 @@ class Firings(Conditions):
         waiting: dict[str, set[str]],
         atomic_service_run: AtomicServiceRun,
     ) -> None:
-        for one in entries:
-            waiting[one.entry_id].discard(trigger.trigger_id)
+        def items(some: list[Recorded]) -> list[tuple[str, int, int]]:
+            others = ((one, waiting[one.entry_id] - {trigger.trigger_id}) for one in some)
+            return [(one.entry_id, one.version, int(not waiters)) for one, waiters in others]
+
+        taken, surplus = _taken(entries)
         firing = Firing(
-            _run_id(trigger, entries),
+            _run_id(trigger, taken),
             trigger,
-            entries,
-            [(one.entry_id, one.version, int(not waiting[one.entry_id])) for one in entries],
+            taken,
+            items(taken),
             atomic_service_run,
             datetime.now(UTC),
         )
         try:
             self._execute(firing)
+            for batch in batches(items(surplus), _STEP):
+                self.scripts.trigger_settle(trigger_id=trigger.trigger_id, items=batch)
         except ServerUnavailableError:
             raise
         except FiringSettledError:
@@ -153,12 +165,13 @@ class Firings(Conditions):
         except Exception:
             # What one trigger meets must not keep the others from firing; it is tried again.
             self.app.logger.exception("trigger:%s can't fire", trigger.trigger_id)
-        if not firing.settled:
+        if firing.settled:
             for one in entries:
-                waiting[one.entry_id].add(trigger.trigger_id)
+                waiting[one.entry_id].discard(trigger.trigger_id)
 
     def _execute(self, firing: Firing) -> None:
-        in_one_commit = getattr(self.app.orchestrator, "fires_in_one_commit", False)
+        orchestrator, forced = self.app.orchestrator, self.app.conf.dev_mode_force_sync_tasks
+        in_one_commit = getattr(orchestrator, "fires_in_one_commit", False) and not forced
         if not in_one_commit and not self.claim_trigger_run(firing.run_id):
             return
         trigger, context = firing.trigger, firing.context
@@ -198,13 +211,34 @@ class Firings(Conditions):
             firing.service,
         )
 
-    def _auto_purge_events(self) -> int:
-        """Remove old events and runs, and what was met long ago without any trigger firing."""
+    def _expire_pending(self) -> None:
+        """Remove what nothing came of for as long as events are kept."""
         age_us = int(self.conf.event_retention_days * 24 * 3600 * MICROSECONDS)
         step = partial(self.scripts.trigger_expire_pending, age_us=age_us, count=_STEP)
         while step().values[0]:
             pass
-        return super()._auto_purge_events()
+
+
+def _in_turn(
+    triggers: list[tuple[TriggerDefinition, list[Recorded]]],
+) -> Iterator[tuple[TriggerDefinition, list[Recorded]]]:
+    """Go through what triggers may fire for, one of each in turn: none waits for all of another."""
+    groups = [
+        [(trigger, some) for some in _contexts(trigger, entries)] for trigger, entries in triggers
+    ]
+    for each in zip_longest(*groups):
+        yield from filter(None, each)
+
+
+def _taken(entries: list[Recorded]) -> tuple[list[Recorded], list[Recorded]]:
+    """Return what a run is made of, the newest of each condition, and the rest."""
+    taken: list[Recorded] = []
+    surplus: list[Recorded] = []
+    seen: Counter[str] = Counter()
+    for one in reversed(entries):
+        seen[one.condition_id] += 1
+        (taken if seen[one.condition_id] <= _OF_ONE_CONDITION else surplus).append(one)
+    return taken[::-1], surplus
 
 
 def _contexts(trigger: TriggerDefinition, entries: list[Recorded]) -> Iterator[list[Recorded]]:

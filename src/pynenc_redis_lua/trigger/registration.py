@@ -19,7 +19,7 @@ from pynenc.trigger.conditions import (
 from pynenc.trigger.trigger_definitions import TriggerDefinition
 
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack, unpack_text
-from pynenc_redis_lua.component import PAGE, paged_entries
+from pynenc_redis_lua.component import PAGE, by_id, paged_entries
 from pynenc_redis_lua.scripts.runner import batches
 from pynenc_redis_lua.trigger.core import TriggerCore
 
@@ -69,9 +69,16 @@ class Registration(TriggerCore):
 
     def restore_registration(self) -> None:
         """Register everything again if another process has purged it."""
-        registered = any(builders for _, builders in self._builders.values())
-        if registered and next(self._stored("kind"), None) is None:
-            self.reload_task_conditions()
+        ids = [
+            (condition.condition_id,)
+            for _, builders in self._builders.values()
+            for builder in builders
+            for condition in builder.conditions
+        ]
+        for batch in batches(ids):
+            if None in self.scripts.trigger_get_conditions(items=batch).values[0]:
+                self.reload_task_conditions()
+                return
 
     def clean_task_trigger_definitions(self, task_id: TaskId) -> None:
         """Remove the triggers of a task; their conditions stay."""
@@ -106,13 +113,13 @@ class Registration(TriggerCore):
 
     def get_conditions_batch(self, condition_ids: Sequence[str]) -> dict[str, Condition | None]:
         """Return conditions by their ids, None for one that is not stored."""
+        stored = by_id(
+            condition_ids, lambda ids: self.scripts.trigger_get_conditions(items=ids).values[0]
+        )
         return {
-            id_: None if stored is None else TriggerCondition.from_json(to_text(stored), self.app)
-            for batch in batches([(id_,) for id_ in condition_ids if id_])
-            for (id_,), stored in zip(
-                batch, self.scripts.trigger_get_conditions(items=batch).values[0], strict=True
-            )
-        } | {id_: None for id_ in condition_ids if not id_}
+            id_: None if found is None else TriggerCondition.from_json(to_text(found), self.app)
+            for id_, found in stored.items()
+        }
 
     def _get_all_conditions(self) -> list[Condition]:
         return list(self._stored_conditions("kind"))
@@ -129,25 +136,29 @@ class Registration(TriggerCore):
 
     def _stored_conditions(self, *prefix: str) -> Iterator[Condition]:
         """Iterate over the conditions that are stored under a beginning of the index."""
-        for stored in self._stored(*prefix):
+        for _, stored in self._stored(*prefix):
             yield TriggerCondition.from_json(stored, self.app)
 
     def _readable_conditions(self, *prefix: str) -> Iterator[Condition]:
         """Iterate over the same, but for what only the code of another release can read."""
-        for stored in self._stored(*prefix):
+        for condition_id, stored in self._stored(*prefix):
             try:
                 yield TriggerCondition.from_json(stored, self.app)
             except Exception:
-                self.app.logger.exception("a condition can't be read: %s", stored)
+                self.app.logger.exception("condition:%s can't be read", condition_id)
 
-    def _stored(self, *prefix: str) -> Iterator[str]:
+    def _stored(self, *prefix: str) -> Iterator[tuple[str, str]]:
+        """Iterate over the ids of conditions and the conditions as JSON."""
+
         def page_behind(after: bytes) -> list[list[bytes]]:
             entries: list[list[bytes]] = self.scripts.trigger_conditions_page(
                 prefix=pack(*prefix), after=after, count=PAGE
             ).values[0]
             return entries
 
-        return (to_text(stored) for _, stored in paged_entries(page_behind) if stored is not None)
+        for member, stored in paged_entries(page_behind):
+            if stored is not None:
+                yield unpack_text(member)[-1] or "", to_text(stored)
 
     # Triggers
 
@@ -162,12 +173,12 @@ class Registration(TriggerCore):
         }
 
     def _triggers(self, trigger_ids: Sequence[str]) -> dict[str, TriggerDefinitionDTO | None]:
+        stored = by_id(
+            trigger_ids, lambda ids: self.scripts.trigger_get_triggers(items=ids).values[0]
+        )
         return {
-            id_: None if stored is None else _trigger_dto(id_, stored)
-            for batch in batches([(id_,) for id_ in trigger_ids])
-            for (id_,), stored in zip(
-                batch, self.scripts.trigger_get_triggers(items=batch).values[0], strict=True
-            )
+            id_: None if found is None else _trigger_dto(id_, found)
+            for id_, found in stored.items()
         }
 
     def get_triggers_for_condition(self, condition_id: str) -> list[TriggerDefinitionDTO]:
@@ -178,12 +189,12 @@ class Registration(TriggerCore):
         self, condition_ids: Sequence[str]
     ) -> dict[str, list[TriggerDefinitionDTO]]:
         """Return the triggers that wait for each of some conditions."""
+        stored = by_id(
+            condition_ids, lambda ids: self.scripts.trigger_triggers_of(items=ids).values[0]
+        )
         return {
-            id_: [_trigger_dto(to_text(trigger_id), stored) for trigger_id, stored in found]
-            for batch in batches([(id_,) for id_ in condition_ids])
-            for (id_,), found in zip(
-                batch, self.scripts.trigger_triggers_of(items=batch).values[0], strict=True
-            )
+            id_: [_trigger_dto(to_text(trigger_id), trigger) for trigger_id, trigger in found or ()]
+            for id_, found in stored.items()
         }
 
     def _purge(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pynenc.trigger.monitoring import TriggerRunRecord
 
 from pynenc_redis_lua.codec import pack, to_bytes, to_text
-from pynenc_redis_lua.component import PAGE, paged, paged_entries
+from pynenc_redis_lua.component import PAGE, by_id, paged, paged_entries
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.records import MICROSECONDS
 from pynenc_redis_lua.scripts.runner import batches
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # What is removed in one step: it stays below ten milliseconds of the server's time.
-_STEP = 100
+_STEP = 50
 
 
 class Runs(TriggerCore):
@@ -43,12 +43,10 @@ class Runs(TriggerCore):
 
     def get_trigger_runs_batch(self, run_ids: Sequence[str]) -> dict[str, TriggerRunRecord | None]:
         """Return runs by their ids, None for one that is not stored."""
+        stored = by_id(run_ids, lambda ids: self.scripts.trigger_get_runs(items=ids).values[0])
         return {
-            id_: None if stored is None else TriggerRunRecord.from_json(to_text(stored))
-            for batch in batches([(id_,) for id_ in run_ids])
-            for (id_,), stored in zip(
-                batch, self.scripts.trigger_get_runs(items=batch).values[0], strict=True
-            )
+            id_: None if found is None else TriggerRunRecord.from_json(to_text(found))
+            for id_, found in stored.items()
         }
 
     def get_trigger_runs_for_event(self, event_id: str) -> list[TriggerRunRecord]:
