@@ -8,19 +8,21 @@ INSTALLED := .venv/installed
 .PHONY: demo test test-all conformance test-lowest lint types scripts screenshots clean
 # The slow modules of pynenc's suite: all runners, and the monitor.
 SLOW := $(patsubst %,tests/conformance/test_integration_%.py,combinations pynmon)
+QUICK := $(filter-out $(SLOW),$(wildcard tests/conformance/test_integration_*.py))
 
 demo: $(INSTALLED)  ## Index the standard library on the embedded server
 	cd examples && ../$(BIN)/python -m stdlib_index
 
-# pynenc's suite leaves runners behind that go on working: it has processes of its own. The tests of
-# the monitor share one app, one monitor and one browser: they run in one process.
+# pynenc's suite leaves runners behind that go on working: it has processes of its own.
 test: $(INSTALLED)  ## The everyday tests, on every server that this machine has
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/conformance --ignore tests/monitor
-	$(BIN)/python -m pytest tests/monitor
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(SLOW:%=--ignore %) tests/conformance
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/conformance/test_unit_*.py
 
-# The suite measures time: it runs alone, and not on a cluster.
-test-all: test  ## And the slow modules of pynenc's suite, on the first Valkey and the first Redis
+# The tests of the monitor share one app, one monitor and one browser: they run in one process. Of the
+# suite, what measures time or starts many processes runs alone, on the first Valkey and the first Redis.
+test-all: test  ## Everything: the monitor in a browser, and the rest of pynenc's suite
+	$(BIN)/python -m pytest tests/monitor
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(QUICK)
 	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} $(BIN)/python -m pytest $(SLOW)
 
 conformance: $(INSTALLED)  ## pynenc's whole suite; writes docs/conformance.md
@@ -28,7 +30,7 @@ conformance: $(INSTALLED)  ## pynenc's whole suite; writes docs/conformance.md
 	$(BIN)/python -m pytest tests/conformance
 
 test-lowest: build/lowest/installed  ## The tests on the oldest dependencies that pyproject.toml allows
-	build/lowest/bin/python -m pytest -n 2 tests/lua tests/calling tests/state
+	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1} build/lowest/bin/python -m pytest -n 2 tests/lua tests/calling tests/state
 
 lint: $(INSTALLED)  ## Python, and the scripts as the server gets them
 	$(BIN)/ruff check
