@@ -695,3 +695,19 @@ def test_firing_is_claimed_where_it_is_not_one_commit(mixed: Pynenc) -> None:
     loop(mixed)
     assert len(queued(mixed, life_tasks.noop)) == 3
     assert pending(mixed) == 0
+
+
+def test_what_somebody_else_has_claimed_is_left_alone(mixed: Pynenc) -> None:
+    both = TriggerBuilder().on_event("first").on_event("second")
+    on(mixed, life_tasks.noop, both.with_logic(CompositeLogic.AND))
+    for _ in range(30):
+        mixed.trigger.emit_event("first", {})
+    mixed.trigger.emit_event("second", {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(mixed.trigger), "claim_trigger_run", lambda *_: False)
+        loop(mixed)
+    assert queued(mixed, life_tasks.noop) == []
+    if isinstance(mixed.trigger, RedisTrigger):
+        assert pending(mixed) == 31
+        loop(mixed)
+        assert (len(queued(mixed, life_tasks.noop)), pending(mixed)) == (1, 0)

@@ -156,7 +156,7 @@ class Firings(Conditions):
         )
         try:
             self._execute(firing)
-            for batch in batches(items(surplus), _STEP):
+            for batch in batches(items(surplus) if firing.settled else [], _STEP):
                 self.scripts.trigger_settle(trigger_id=trigger.trigger_id, items=batch)
         except ServerUnavailableError:
             raise
