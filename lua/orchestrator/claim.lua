@@ -84,7 +84,7 @@ local function hold_back(invocation_id, record)
     return
   end
   change(invocation_id, record, status)
-  local more = has_edges(invocation_id) and is(status, "final") and 1 or 0
+  local more = is(status, "final") and has_edges(invocation_id) and 1 or 0
   held_back[#held_back + 1] = { invocation_id, record.task, status, more }
   if status == "concurrency_controlled" then
     change(invocation_id, record, "rerouted")

@@ -2,8 +2,8 @@
 --- Remove old executions of atomic services.
 --- Those that are running, that started a run of a trigger which is still recorded, or that are named
 --- in the items stay. What ended before `age_us` ago goes (0 for never), and the oldest beyond `keep`
---- (0 for any number). Up to 500 are looked at in one call, behind the oldest `offset`; replies with how
---- many went, and how many stayed.
+--- (0 for any number). `count` are looked at, behind the oldest `offset`; replies with how many went and
+--- how many stayed.
 -- @version 1
 -- @key services
 -- @key service_times
@@ -11,6 +11,7 @@
 -- @arg age_us int
 -- @arg keep int
 -- @arg offset int
+-- @arg count count
 -- @item protected_id id
 -- @returns OK removed stayed
 -- @cost O(log N) for each that is looked at
@@ -33,7 +34,7 @@ local before = now_us() - age_us
 local excess = keep > 0 and redis.call("HLEN", services) - keep or 0
 local removed, stayed = 0, 0
 start_writing()
-for _, id in ipairs(redis.call("ZRANGE", service_times, offset, offset + 499)) do
+for _, id in ipairs(redis.call("ZRANGE", service_times, offset, offset + count - 1)) do
   local fields = read_service(id)
   local is_old = age_us > 0 and fields and fields[3] and tonumber(fields[3]) < before
   local goes = fields and fields[3] and (is_old or removed < excess) and not is_protected(id)

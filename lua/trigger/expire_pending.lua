@@ -1,8 +1,7 @@
 #!lua
 --- Remove what nothing came of in a time.
 --- That is valid conditions that no trigger fired for, changes that nobody could evaluate, and claims
---- that are over.
---- At most `count` of each go in one call; replies with how many did.
+--- that are over: at most `count` of each in one call. Replies with how many went.
 -- @version 1
 -- @key valid_conditions
 -- @key valid_order

@@ -1,9 +1,9 @@
 #!lua
 --- Fire a trigger.
---- Its invocation is submitted, the run recorded and what it fired for settled, once: where a valid condition was settled for this trigger
---- or recorded anew since it was read, nothing is done (GONE). With `reuse`, an invocation of the same
---- registration concurrency key that is registered already stands for the new one (EXISTS); nothing
---- is done, and trigger/fire_existing goes on.
+--- Its invocation is submitted, the run recorded and what it fired for settled, once: where a valid
+--- condition was settled for this trigger or recorded anew since it was read, nothing is done (GONE).
+--- With `reuse`, an invocation of the same registration concurrency key that is registered already
+--- stands for the new one (EXISTS); nothing is done, and trigger/fire_existing goes on.
 -- @version 1
 -- @key statuses
 -- @key registered
@@ -60,34 +60,32 @@
 -- @returns OK noted | EXISTS invocation_id | GONE
 -- @cost O(n log N) for n valid conditions
 --[[% use "lib/submit.lua" %]]
---[[% use "lib/is_due.lua" %]]
---[[% use "lib/settle.lua" %]]
---[[% use "lib/put_run.lua" %]]
---[[% use "lib/link_event.lua" %]]
+--[[% use "lib/firing.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 if redis.call("HEXISTS", statuses, invocation_id) == 1 then
   return { "OK", noted }
 end
-for i = 1, item_count do
-  local entry_id, version = item(i)
-  if not is_due(entry_id, version, trigger_id) then
-    return { "GONE" }
-  end
+if not all_due(item_count, item, trigger_id) then
+  return { "GONE" }
 end
 local members = index_members(invocation_id, record)
 parse_pairs(digests)
 local context_list = parse_pairs(contexts)
+local firing = {
+  id = run_id,
+  at_us = run_us,
+  prefixes = unpack_list(run_prefixes),
+  event_ids = unpack_list(event_ids),
+  json = run,
+}
 local found = reuse == 1 and registered_one(unique_key)
 if found then
   return { "EXISTS", found }
 end
 start_writing()
-for i = 1, item_count do
-  local entry_id, _, clears = item(i)
-  settle(entry_id, trigger_id, clears)
-end
+settle_all(item_count, item, trigger_id)
 store_contexts(context_list)
 submit(invocation_id, {
   owner = owner,
@@ -101,12 +99,6 @@ submit(invocation_id, {
   reroutes = reroutes,
   digests = digests,
 }, record, members, serialized_arguments, context_id, notes)
-put_run(run_id, run_us, run_prefixes, event_ids, run)
-for _, event_id in ipairs(unpack_list(event_ids)) do
-  -- One that has expired meanwhile is not to leave links that nothing removes.
-  if redis.call("HEXISTS", events, event_id) == 1 then
-    link_event(event_id, invocation_id)
-  end
-end
+record_run(firing, invocation_id)
 ring(1)
 return { "OK", noted }

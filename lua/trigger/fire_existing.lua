@@ -24,26 +24,18 @@
 -- @item clears int
 -- @returns OK
 -- @cost O(n log N) for n valid conditions
---[[% use "lib/is_due.lua" %]]
---[[% use "lib/settle.lua" %]]
---[[% use "lib/put_run.lua" %]]
---[[% use "lib/link_event.lua" %]]
-for i = 1, item_count do
-  local entry_id, version = item(i)
-  if not is_due(entry_id, version, trigger_id) then
-    return { "OK" }
-  end
+--[[% use "lib/firing.lua" %]]
+if not all_due(item_count, item, trigger_id) then
+  return { "OK" }
 end
+local firing = {
+  id = run_id,
+  at_us = run_us,
+  prefixes = unpack_list(run_prefixes),
+  event_ids = unpack_list(event_ids),
+  json = run,
+}
 start_writing()
-for i = 1, item_count do
-  local entry_id, _, clears = item(i)
-  settle(entry_id, trigger_id, clears)
-end
-put_run(run_id, run_us, run_prefixes, event_ids, run)
-for _, event_id in ipairs(unpack_list(event_ids)) do
-  -- One that has expired meanwhile is not to leave links that nothing removes.
-  if redis.call("HEXISTS", events, event_id) == 1 then
-    link_event(event_id, invocation_id)
-  end
-end
+settle_all(item_count, item, trigger_id)
+record_run(firing, invocation_id)
 return { "OK" }

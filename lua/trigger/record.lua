@@ -1,18 +1,18 @@
 #!lua
 --- Record that conditions are met.
---- Those that were found for a change of status (`change`) are recorded if nobody else has evaluated
---- it, and the change is done with.
+--- An item with a `change` of status is recorded if nobody else has evaluated that, and the change is
+--- done with; with no entry it meets nothing.
 -- @version 1
 -- @key valid_conditions
 -- @key valid_order
 -- @key changes
 -- @key client_data_uses
 -- @key replies
--- @arg change bytes
 -- @arg consumer id
 -- @arg op id
--- @item entry_id id
--- @item condition_id id
+-- @item change bytes
+-- @item entry_id str
+-- @item condition_id str
 -- @item valid_condition bytes
 -- @returns OK
 -- @cost O(n log N) for n items
@@ -21,16 +21,22 @@
 if last_reply(consumer, op) then
   return { "OK" }
 end
-if change ~= "" and not redis.call("ZSCORE", changes, change) then
-  return { "OK" }
+local noted = {}
+for i = 1, item_count do
+  local change = item(i)
+  noted[change] = change == "" or redis.call("ZSCORE", changes, change) ~= false
 end
 start_writing()
-redis.call("ZREM", changes, change)
 for i = 1, item_count do
-  record_valid(item(i))
+  local change, entry_id, condition_id, valid_condition = item(i)
+  if noted[change] and entry_id ~= "" then
+    record_valid(entry_id, condition_id, valid_condition)
+  end
+  redis.call("ZREM", changes, change)
 end
--- A call that is repeated after a trigger has fired must not record them once more.
-if item_count > 0 then
+-- A call that is repeated finds its changes gone. What comes without one it must not record once more
+-- after a trigger has fired.
+if noted[""] then
   remember_reply(consumer, op, {})
 end
 return { "OK" }

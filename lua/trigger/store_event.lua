@@ -26,8 +26,9 @@
 --[[% use "lib/record_valid.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
 local emitted_by = unpack_list(emitter)
-local fields = { code, decimal(at_us), matched, "0", emitted_by[1], emitted_by[2], emitted_by[3], event }
-local known = read_event(event_id)
+local fields = { code, decimal(at_us), matched, "0", emitted_by[1], emitted_by[2], emitted_by[3] }
+fields[8] = event
+local known, link_list = read_event(event_id), unpack_list(links)
 start_writing()
 if known then
   unindex_event(event_id, known)
@@ -38,7 +39,7 @@ if redis.call("HEXISTS", event_links, event_id) == 1 then
 end
 write_event(event_id, fields)
 use_client_data("event " .. event_id, event)
-for _, invocation_id in ipairs(unpack_list(links)) do
+for _, invocation_id in ipairs(link_list) do
   link_event(event_id, invocation_id)
 end
 if not known then

@@ -13,6 +13,7 @@
 -- @returns OK
 -- @cost O(n log N) for n prefixes
 --[[% use "lib/put_run.lua" %]]
+local prefix_list, event_list = unpack_list(prefixes), unpack_list(event_ids)
 start_writing()
-put_run(run_id, at_us, prefixes, event_ids, run)
+put_run(run_id, at_us, prefix_list, event_list, run)
 return { "OK" }

@@ -268,7 +268,7 @@ class TestChanges:
         assert sent.take() == [
             "orchestrator/submit",
             "trigger/conditions_page",
-            *["trigger/record"] * 10,
+            "trigger/record",
         ]
         assert pending(app) == 10
 
@@ -493,6 +493,26 @@ class TestFiring:
         loop(app)
         assert len(queued(app, life_tasks.noop)) == len(queued(app, life_tasks.urgent)) == 5
 
+    def test_gives_each_trigger_its_turn(
+        self, app: Pynenc, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A round that ends early must not have been one trigger's alone."""
+        on(app, life_tasks.noop, TriggerBuilder().on_event("often"))
+        on(app, life_tasks.urgent, TriggerBuilder().on_event("once"))
+        for code in (*["often"] * 5, "once"):
+            app.trigger.emit_event(code, {})
+        fired: list[str] = []
+        execute = RedisTrigger.execute_task
+
+        def noted_first(trigger: RedisTrigger, task_id: Any, *args: Any, **kwargs: Any) -> Any:
+            fired.append(task_id.func_name)
+            return execute(trigger, task_id, *args, **kwargs)
+
+        monkeypatch.setattr(RedisTrigger, "execute_task", noted_first)
+        loop(app)
+        assert sorted(fired[:2]) == ["noop", "urgent"]
+        assert fired[2:] == ["noop"] * 4
+
     def test_is_claimed_where_tasks_run_within_the_loop(
         self, make_app: Callable[..., Pynenc], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -583,6 +603,15 @@ class TestRegistration:
             app.trigger.emit_event(code, {})
         loop(app)
         assert len(queued(app, life_tasks.noop)) == len(queued(app, life_tasks.urgent)) == 1
+
+    def test_that_was_taken_back_stays_so(self, app: Pynenc) -> None:
+        on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))
+        on(app, life_tasks.urgent, TriggerBuilder().on_event("happened"))
+        app.trigger.clean_task_trigger_definitions(life_tasks.noop.task_id)
+        app.purge()
+        app.trigger.emit_event("happened", {})
+        loop(app)
+        assert (len(queued(app, life_tasks.noop)), len(queued(app, life_tasks.urgent))) == (0, 1)
 
     def test_survives_a_purge_of_its_own(self, app: Pynenc) -> None:
         on(app, life_tasks.noop, TriggerBuilder().on_event("happened"))

@@ -288,6 +288,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "age_us": ANY_AGE,
         "keep": 10,
         "offset": 0,
+        "count": 10,
         "items": [("ended",)],
     },
     "orchestrator/purge": {},
@@ -320,10 +321,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "trigger/get_triggers": {"items": [("trigger",)]},
     "trigger/triggers_of": {"items": [("condition",)]},
     "trigger/record": {
-        "change": b"",
         "consumer": "recorder",
         "op": "record",
-        "items": [("valid", "condition", b"{valid}"), ("other", "condition", b"{other}")],
+        "items": [
+            (b"", "valid", "condition", b"{valid}"),
+            (b"", "other", "condition", b"{other}"),
+        ],
     },
     "trigger/valid_page": {"after": 0, "count": 10},
     "trigger/settle": {"trigger_id": "trigger", "items": [("valid", 1, 0)]},

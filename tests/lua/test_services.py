@@ -351,7 +351,7 @@ def test_pages_hold_each_once(life: Life, count: int) -> None:
 
 
 def trim(
-    life: Life, *protected: str, age_us: int = 0, keep: int = 0, offset: int = 0
+    life: Life, *protected: str, age_us: int = 0, keep: int = 0, offset: int = 0, count: int = 100
 ) -> tuple[int, int]:
     """How many went and how many stayed of those that were looked at."""
     removed, stayed = life.call(
@@ -359,6 +359,7 @@ def trim(
         age_us=age_us,
         keep=keep,
         offset=offset,
+        count=count,
         items=[(id_,) for id_ in protected],
     ).values
     return removed, stayed
@@ -423,6 +424,12 @@ def test_what_started_a_run_that_is_recorded_stays(life: Life, raw: Redis) -> No
     assert executions(life).keys() == {"300"}
     life.scripts.trigger_expire_runs(before_us=2, keep=0, count=1)
     assert trim(life, age_us=SECOND) == (1, 0)
+
+
+def test_looks_at_no_more_than_asked_for(life: Life, raw: Redis) -> None:
+    ended(life, raw, 300, 200, 100)
+    assert trim(life, age_us=SECOND, count=2) == (2, 0)
+    assert executions(life).keys() == {"100"}
 
 
 def test_goes_on_behind_those_that_stay(life: Life, raw: Redis) -> None:

@@ -51,9 +51,8 @@ def record(life: Life, *entries: str, change: bytes = b"", op: str | None = None
 def record_items(
     life: Life, *items: tuple[str, str, bytes], change: bytes = b"", op: str | None = None
 ) -> None:
-    reply = life.scripts.trigger_record(
-        change=change, consumer="recorder", op=op or life.new_op(), items=items
-    )
+    rows = [(change, *item) for item in items] or [(change, "", "", b"")]
+    reply = life.scripts.trigger_record(consumer="recorder", op=op or life.new_op(), items=rows)
     assert reply == ("OK", [])
 
 
@@ -288,6 +287,23 @@ def changes_page(life: Life, *, age_us: int = 0, offset: int = 0, count: int = 1
     assert reply.tag == "OK"
     changes: list[bytes] = reply.values[0]
     return changes
+
+
+def test_changes_of_one_call_are_evaluated_each_by_itself(life: Life) -> None:
+    watch(life, "registered")
+    life.submit("a", "b", "c", "d")
+    a, b, c, d = (change(life, id_) for id_ in "abcd")
+    record(life, "of b by another", change=b)
+    rows = [
+        (a, "first of a", "condition", b"{}"),
+        (b, "of b", "condition", b"{}"),
+        (a, "second of a", "condition", b"{}"),
+        (c, "", "", b""),
+    ]
+    for _ in range(2):
+        life.scripts.trigger_record(consumer="recorder", op=life.new_op(), items=rows)
+        assert entries(life) == ["of b by another", "first of a", "second of a"]
+        assert changes_page(life) == [d]
 
 
 def test_condition_that_no_trigger_waits_for_watches_nothing(life: Life) -> None:

@@ -81,10 +81,9 @@ def fire(life: Life, id_: str = "inv", *items: tuple[str, int, int], **how: Any)
 
 def record(life: Life, *entries: str, valid: bytes = b"{}") -> None:
     life.scripts.trigger_record(
-        change=b"",
         consumer="recorder",
         op=life.new_op(),
-        items=[(entry, "condition", valid) for entry in entries],
+        items=[(b"", entry, "condition", valid) for entry in entries],
     )
 
 
@@ -311,12 +310,12 @@ def test_one_that_is_gone_keeps_all_from_firing(life: Life, place: int) -> None:
     assert refused(life, *read)
 
 
-@pytest.mark.parametrize("broken", ["digests", "contexts", "record"])
+@pytest.mark.parametrize("broken", ["digests", "contexts", "record", "run_prefixes", "event_ids"])
 def test_broken_argument_fires_nothing(life: Life, broken: str) -> None:
     record(life, "a")
     before = life.snapshot()
     with pytest.raises(ScriptError):
-        life.scripts.call("trigger/fire", **arguments("inv", *due(life, "a")) | {broken: b"1:x:"})
+        life.scripts.call("trigger/fire", **arguments("inv", *due(life, "a")) | {broken: b"9:x:"})
     assert life.snapshot() == before
 
 

@@ -9,6 +9,7 @@ import pytest
 from lua.conftest import write_samples
 from lua.samples import BINARY, HOSTILE
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
+from pynenc_redis_lua.errors import ScriptError
 from pynenc_redis_lua.keys import key_table
 
 if TYPE_CHECKING:
@@ -304,3 +305,21 @@ def test_purge_leaves_nothing_of_triggers_and_all_else(
     assert scripts.trigger_purge() == ("OK", [])
     kept = {name: held for name, held in before.items() if name not in owned | {"schema"}}
     assert snapshot() == kept
+
+
+def test_what_is_neither_condition_nor_trigger_replaces_nothing(
+    scripts: Scripts, snapshot: Snapshot
+) -> None:
+    register(scripts, condition("c"), trigger("t", "c"), task=TASK)
+    before = snapshot()
+    with pytest.raises(ScriptError, match="x is neither condition nor trigger: Trigger"):
+        scripts.trigger_register(task=TASK, items=[condition("d"), ("Trigger", "x", b"{}", b"")])
+    assert snapshot() == before
+
+
+def test_members_that_are_no_list_replace_nothing(scripts: Scripts, snapshot: Snapshot) -> None:
+    register(scripts, condition("c"), trigger("t", "c"), task=TASK)
+    before = snapshot()
+    with pytest.raises(ScriptError, match="no packed list: 9:short"):
+        scripts.trigger_register(task=TASK, items=[("condition", "d", b"{}", b"9:short")])
+    assert snapshot() == before

@@ -22,16 +22,13 @@ from pynenc_redis_lua.records import (
 )
 
 if TYPE_CHECKING:
-    from pynenc.orchestrator.atomic_service import (
-        AtomicServiceExecution,
-    )
+    from pynenc.orchestrator.atomic_service import AtomicServiceExecution
     from pynenc.runner.runner_context import RunnerContext
 
     from pynenc_redis_lua.scripts.runner import Reply
 
-
-# What lua/orchestrator/services_trim.lua looks at in one call.
-_TRIMMED = 500
+# Executions that are looked at in one call: it stays below ten milliseconds of the server's time.
+_TRIM_STEP = 500
 
 
 class Services(Recovery, Retention):
@@ -166,8 +163,9 @@ class Services(Recovery, Retention):
             age_us=int(conf.atomic_service_execution_retention_minutes * 60 * MICROSECONDS),
             keep=int(conf.atomic_service_execution_max_records),
             offset=self._trimmed_to,
+            count=_TRIM_STEP,
             items=[(str(id_),) for id_ in protected],
         ).values
         # The next call goes on behind those that stay, and after the last one begins again.
-        self._trimmed_to = self._trimmed_to + stayed if removed + stayed == _TRIMMED else 0
+        self._trimmed_to = self._trimmed_to + stayed if removed + stayed == _TRIM_STEP else 0
         return int(removed)

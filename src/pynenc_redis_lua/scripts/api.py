@@ -560,21 +560,26 @@ class Scripts(ScriptRunner):
         )
 
     def orchestrator_services_trim(
-        self, *, age_us: int, keep: int, offset: int, items: Sequence[tuple[str]]
+        self, *, age_us: int, keep: int, offset: int, count: int, items: Sequence[tuple[str]]
     ) -> Reply:
         """Remove old executions of atomic services.
 
         Those that are running, that started a run of a trigger which is still recorded, or that are
         named in the items stay. What ended before `age_us` ago goes (0 for never), and the oldest
-        beyond `keep` (0 for any number). Up to 500 are looked at in one call, behind the oldest
-        `offset`; replies with how many went, and how many stayed.
+        beyond `keep` (0 for any number). `count` are looked at, behind the oldest `offset`; replies
+        with how many went and how many stayed.
 
         Items: (protected_id).
         Replies: OK removed stayed.
         Cost: O(log N) for each that is looked at.
         """
         return self.call(
-            "orchestrator/services_trim", age_us=age_us, keep=keep, offset=offset, items=items
+            "orchestrator/services_trim",
+            age_us=age_us,
+            keep=keep,
+            offset=offset,
+            count=count,
+            items=items,
         )
 
     def orchestrator_set_status(
@@ -1023,7 +1028,7 @@ class Scripts(ScriptRunner):
         """Remove what nothing came of in a time.
 
         That is valid conditions that no trigger fired for, changes that nobody could evaluate, and
-        claims that are over. At most `count` of each go in one call; replies with how many did.
+        claims that are over: at most `count` of each in one call. Replies with how many went.
 
         Replies: OK removed.
         Cost: O(count log N).
@@ -1203,18 +1208,18 @@ class Scripts(ScriptRunner):
         return self.call("trigger/purge")
 
     def trigger_record(
-        self, *, change: bytes, consumer: str, op: str, items: Sequence[tuple[str, str, bytes]]
+        self, *, consumer: str, op: str, items: Sequence[tuple[bytes, str, str, bytes]]
     ) -> Reply:
         """Record that conditions are met.
 
-        Those that were found for a change of status (`change`) are recorded if nobody else has
-        evaluated it, and the change is done with.
+        An item with a `change` of status is recorded if nobody else has evaluated that, and the
+        change is done with; with no entry it meets nothing.
 
-        Items: (entry_id, condition_id, valid_condition).
+        Items: (change, entry_id, condition_id, valid_condition).
         Replies: OK.
         Cost: O(n log N) for n items.
         """
-        return self.call("trigger/record", change=change, consumer=consumer, op=op, items=items)
+        return self.call("trigger/record", consumer=consumer, op=op, items=items)
 
     def trigger_register(
         self, *, task: str, items: Sequence[tuple[str, str, bytes, bytes]]

@@ -73,12 +73,10 @@ class Conditions(Registration):
     def record_valid_conditions(self, valid_conditions: list[ValidCondition]) -> None:
         """Record that conditions are met, in one commit per 200 of them."""
         for batch in batches(map(self.valid_item, valid_conditions), _STEP):
-            self._record(batch)
+            self._record([(b"", *item) for item in batch])
 
-    def _record(self, items: list[ValidItem], change: bytes = b"") -> None:
-        self.scripts.trigger_record(
-            change=change, consumer=consumer_id(), op=new_operation(), items=items
-        )
+    def _record(self, rows: list[tuple[bytes, str, str, bytes]]) -> None:
+        self.scripts.trigger_record(consumer=consumer_id(), op=new_operation(), items=rows)
 
     def valid_item(self, valid: ValidCondition) -> ValidItem:
         """Return what scripts take of a valid condition."""
@@ -137,6 +135,7 @@ class Conditions(Registration):
         """
         invocations = {str(invocation.invocation_id): invocation for invocation in at_hand}
         watching: dict[tuple[str, str], list[Condition]] = {}
+        rows: list[tuple[bytes, str, str, bytes]] = []
         for change in changes:
             id_, task, status, _ = (text or "" for text in unpack_text(change))
             invocation = invocations.get(id_) or self._invocation(id_)
@@ -147,7 +146,13 @@ class Conditions(Registration):
                 for condition in watching[task, status]:
                     valid = self._met(condition, invocation, InvocationStatus(status), outcome)
                     met += [self.valid_item(valid)] if valid else []
-            self._record(met, change)
+            # All that a change meets goes in one call: with the first one the change is done with.
+            rows += [(change, *item) for item in met or [("", "", b"")]]
+            if len(rows) >= _STEP:
+                self._record(rows)
+                rows = []
+        if rows:
+            self._record(rows)
 
     def _invocation(self, id_: str) -> DistributedInvocation[Any, Any] | None:
         try:

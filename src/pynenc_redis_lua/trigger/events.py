@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 # The range of times that events and runs have: 1970 to 2112, in µs.
 FIRST_US, LAST_US = 0, 2**52 - 1
-# Events that are read or removed in one call: the server is held up for a few milliseconds.
+# Events that are read in one call, and those that are removed with all that belongs to them: the
+# server is held up for a few milliseconds.
 _STEP = 200
+_REMOVED = 50
 # States of the timeline: what they ask of (matched, triggered).
 _STATES: dict[str, tuple[bool | None, bool | None]] = {
     "matched": (True, None),
@@ -239,7 +241,7 @@ class Events(Conditions):
 
     def _expire(self, before_us: int, keep: int) -> list[str]:
         step = partial(
-            self.scripts.trigger_expire_events, before_us=before_us, keep=keep, count=_STEP
+            self.scripts.trigger_expire_events, before_us=before_us, keep=keep, count=_REMOVED
         )
         removed: list[str] = []
         while found := step().values[0]:
