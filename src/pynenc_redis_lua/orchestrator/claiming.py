@@ -150,7 +150,7 @@ class Claim:
             contexts=packed_contexts(contexts),
             consumer=consumer_id(),
             op=new_operation(),
-            notes=int(self._orchestrator.fires_in_one_commit),
+            notes=int(self._orchestrator.commits_triggers),
         ).values
         if claimed or held_back:
             self._state.remember_contexts(contexts)

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.identifiers.task_id import TaskId
-from pynenc.invocation.status import (
-    InvocationStatus,
-)
+from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.trigger.conditions.status import StatusContext
 
@@ -79,13 +77,8 @@ class OrchestratorCore(RedisComponent, BaseOrchestrator):
         return None
 
     @property
-    def _notes(self) -> int:
-        """What tells a commit whether to note changes for the trigger component."""
-        return int(self._trigger is not None)
-
-    @property
-    def fires_in_one_commit(self) -> bool:
-        """Whether a trigger fires in the commit that submits what it starts."""
+    def commits_triggers(self) -> bool:
+        """Whether commits note changes for triggers, and triggers fire in commits that submit."""
         return self._trigger is not None
 
     def after_commit(

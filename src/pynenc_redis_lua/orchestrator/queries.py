@@ -6,10 +6,7 @@ from itertools import batched
 from typing import TYPE_CHECKING
 
 from pynenc.identifiers.invocation_id import InvocationId
-from pynenc.invocation.status import (
-    InvocationStatus,
-    InvocationStatusRecord,
-)
+from pynenc.invocation.status import InvocationStatus, InvocationStatusRecord
 
 from pynenc_redis_lua.codec import pack, to_text, unpack_text
 from pynenc_redis_lua.component import PAGE, paged

@@ -7,25 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pynenc.identifiers.invocation_id import InvocationId
-from pynenc.invocation.status import (
-    InvocationStatus,
-)
+from pynenc.invocation.status import InvocationStatus
 
 from pynenc_redis_lua.codec import to_text
 from pynenc_redis_lua.component import PAGE
 from pynenc_redis_lua.operation import new_operation
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
-from pynenc_redis_lua.records import (
-    MICROSECONDS,
-    packed_contexts,
-)
+from pynenc_redis_lua.records import MICROSECONDS, packed_contexts
 from pynenc_redis_lua.scripts.runner import batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pynenc.runner.runner_context import RunnerContext
-
 
 # Invocations that are put back in one step: it stays below ten milliseconds of the server's time.
 _STEP = 100
@@ -92,7 +86,7 @@ class Recovery(OrchestratorCore):
                 context_id=runner_ctx.runner_id,
                 contexts=contexts,
                 op=new_operation(),
-                notes=self._notes,
+                notes=int(self.commits_triggers),
                 pending_us=self._pending_us,
                 dead_us=self._dead_us,
                 items=batch,

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from pynenc_redis_lua.scripts.runner import Reply
 
-
 # What is looked at in one step, which stays below ten milliseconds of the server's time.
 _STEP = 100
 # How long one round may take: the runner's own loop waits.

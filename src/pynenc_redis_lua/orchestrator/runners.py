@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING
 
 from pynenc_redis_lua.codec import pack
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
-from pynenc_redis_lua.records import (
-    MICROSECONDS,
-    runner_info,
-)
+from pynenc_redis_lua.records import MICROSECONDS, runner_info
 from pynenc_redis_lua.scripts.runner import batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pynenc.orchestrator.atomic_service import (
-        ActiveRunnerInfo,
-    )
-
+    from pynenc.orchestrator.atomic_service import ActiveRunnerInfo
 
 # Nobody's heartbeat for this share of the dead limit is an outage of the server: runners that were
 # cut off have the rest of the limit to be heard of again.

@@ -10,10 +10,7 @@ from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.dist_invocation import DistributedInvocation, ReusedInvocation
-from pynenc.invocation.status import (
-    InvocationStatus,
-    InvocationStatusRecord,
-)
+from pynenc.invocation.status import InvocationStatus, InvocationStatusRecord
 
 from pynenc_redis_lua.broker import sortable_priority
 from pynenc_redis_lua.codec import pack, to_bytes, to_text
@@ -128,7 +125,7 @@ class Submission(OrchestratorCore):
                     "context_id": runner_ctx.runner_id,
                     "contexts": packed_contexts(contexts),
                     "op": new_operation(),
-                    "notes": self._notes,
+                    "notes": int(self.commits_triggers),
                     "reuse": int(reuse),
                 }
                 if trigger and firing and not firing.settled:
@@ -185,7 +182,7 @@ class Submission(OrchestratorCore):
             self.scripts.trigger_fire_existing(
                 invocation_id=existing.invocation_id, **_run_of(trigger, firing, existing)
             )
-        firing.settled = firing.recorded = True
+        firing.settled = True
         return reply
 
     def _by_route(

@@ -21,10 +21,7 @@ from pynenc_redis_lua.errors import ServerOutOfMemoryError, ServerUnavailableErr
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.orchestrator.concurrency import concurrency_key
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
-from pynenc_redis_lua.records import (
-    packed_contexts,
-    status_record,
-)
+from pynenc_redis_lua.records import packed_contexts, status_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 
     from pynenc_redis_lua.scripts.runner import Reply
     from pynenc_redis_lua.state_backend import RedisStateBackend
-
 
 # Between two attempts to store the end of a run.
 _REPEAT_SECONDS = 1.0
@@ -146,7 +142,7 @@ class Transitions(OrchestratorCore):
             context_id=runner_ctx.runner_id,
             contexts=packed_contexts(contexts),
             op=new_operation(),
-            notes=self._notes,
+            notes=int(self.commits_triggers),
             outcome=outcome.kind if outcome else "",
             serialized=to_bytes(outcome.serialized) if outcome else b"",
         )
@@ -235,7 +231,7 @@ class Transitions(OrchestratorCore):
             contexts=packed_contexts(contexts),
             consumer=consumer_id(),
             op=new_operation(),
-            notes=self._notes,
+            notes=int(self.commits_triggers),
         )
         self._settle(self._persistently(commit), invocation_id, status, runner_ctx)
         state.remember_contexts(contexts)

@@ -80,7 +80,7 @@ class Cron(Conditions):
         for condition in conditions:
             last = last_ticks[condition.condition_id]
             context = CronContext(timestamp=now, last_execution=last)
-            if not condition.is_satisfied_by(context):
+            if not self.is_met(condition, context):
                 continue
             item = self.valid_item(ValidCondition(condition, context))
             taken = self._take(condition.condition_id, now, last, [item])

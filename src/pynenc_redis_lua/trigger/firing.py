@@ -58,8 +58,7 @@ class Firing:
         items: The same as scripts take it: entry, version, whether nobody else waits for it.
         service: The atomic service that fires it.
         claimed_at: When it was about to.
-        settled: Whether it is noted that the trigger has fired.
-        recorded: Whether the run is recorded.
+        settled: Whether it is noted that the trigger has fired, and the run recorded.
     """
 
     run_id: str
@@ -69,7 +68,6 @@ class Firing:
     service: AtomicServiceRun
     claimed_at: datetime
     settled: bool = False
-    recorded: bool = False
 
     @property
     def context(self) -> TriggerContext:
@@ -171,7 +169,7 @@ class Firings(Conditions):
 
     def _execute(self, firing: Firing) -> None:
         orchestrator, forced = self.app.orchestrator, self.app.conf.dev_mode_force_sync_tasks
-        in_one_commit = getattr(orchestrator, "fires_in_one_commit", False) and not forced
+        in_one_commit = getattr(orchestrator, "commits_triggers", False) and not forced
         if not in_one_commit and not self.claim_trigger_run(firing.run_id):
             return
         trigger, context = firing.trigger, firing.context
@@ -187,7 +185,6 @@ class Firings(Conditions):
         if not firing.settled:
             self.scripts.trigger_settle(trigger_id=trigger.trigger_id, items=firing.items)
             firing.settled = True
-        if not firing.recorded:
             self._record_trigger_run(
                 run_id=firing.run_id,
                 trigger=trigger,

@@ -82,6 +82,7 @@ class Registration(TriggerCore):
 
     def clean_task_trigger_definitions(self, task_id: TaskId) -> None:
         """Remove the triggers of a task; their conditions stay."""
+        self._builders.pop(task_id, None)
         self.scripts.trigger_register(task=task_id.key, items=[])
 
     def _register_condition(self, condition: Condition) -> None:
