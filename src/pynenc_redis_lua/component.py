@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.scripts.api import Scripts
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from redis.cluster import RedisCluster
 
     from pynenc_redis_lua.conf import ConfigRedis
+    from pynenc_redis_lua.scripts.runner import Reply
 
 # Entries of one page of an iterator that lets nobody choose: the server is held up for a
 # millisecond or two.
 PAGE = 1_000
+# How long one round of recovery or of retention may take: the runner's own loop waits for it.
+SWEEP_SECONDS = 2.0
 
 
 class RedisComponent:
@@ -79,6 +83,19 @@ def by_id[T](
     for batch in batches([(id_,) for id_ in found if id_]):
         found |= zip((id_ for (id_,) in batch), read(batch), strict=True)
     return found
+
+
+def swept(step: Callable[[], Reply], deadline: float) -> Iterator[Any]:
+    """Repeat a step until it finds nothing more, or the time is over; yield what each found.
+
+    Args:
+        step: A script that replies with what it found first of all.
+        deadline: When to leave the rest to the next round, as `time.monotonic` has it.
+    """
+    while found := step().values[0]:
+        yield found
+        if time.monotonic() > deadline:
+            return
 
 
 def scanned[T](page_at: Callable[[str], tuple[bytes, T]]) -> Iterator[T]:

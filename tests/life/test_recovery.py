@@ -179,7 +179,7 @@ class TestSweep:
         }
         for queue in ("default", "elsewhere"):
             claim(app, DEAD, queues=[queue])
-        monkeypatch.setattr("pynenc_redis_lua.orchestrator.recovery._ROUND_SECONDS", 0.0)
+        monkeypatch.setattr("pynenc_redis_lua.orchestrator.recovery.SWEEP_SECONDS", 0.0)
         rounds = [orchestrator(app).recover_invocations(ALIVE) for _ in range(3)]
         assert [len(found) for found in rounds] == [1, 1, 0]
         assert {id_ for found in rounds for id_ in found} == ids

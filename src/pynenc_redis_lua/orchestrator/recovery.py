@@ -10,7 +10,7 @@ from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus
 
 from pynenc_redis_lua.codec import to_text
-from pynenc_redis_lua.component import PAGE
+from pynenc_redis_lua.component import PAGE, SWEEP_SECONDS
 from pynenc_redis_lua.operation import new_operation
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import MICROSECONDS, packed_contexts
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # Invocations that are put back in one step: it stays below ten milliseconds of the server's time.
 _STEP = 100
-# How long one round may take: the runner's own loop waits.
-_ROUND_SECONDS = 2.0
 
 
 class Recovery(OrchestratorCore):
@@ -70,7 +68,7 @@ class Recovery(OrchestratorCore):
         if self._state is None:
             return []
         contexts = packed_contexts(self._state.new_contexts(runner_ctx))
-        deadline = time.monotonic() + _ROUND_SECONDS
+        deadline = time.monotonic() + SWEEP_SECONDS
         queues: dict[str, list[tuple[str]]] = {}
         for id_, queue_name in self._stale("", self._dead_us):
             queues.setdefault(queue_name, []).append((id_,))

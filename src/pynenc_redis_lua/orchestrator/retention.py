@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pynenc_redis_lua.client_data_store import RedisClientDataStore
+from pynenc_redis_lua.component import SWEEP_SECONDS, swept
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import MICROSECONDS
 from pynenc_redis_lua.state_backend import RESEND_CONTEXTS_SECONDS
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # What is looked at in one step, which stays below ten milliseconds of the server's time.
 _STEP = 100
-# How long one round may take: the runner's own loop waits.
-_ROUND_SECONDS = 2.0
 
 
 class Retention(OrchestratorCore):
@@ -52,9 +51,9 @@ class Retention(OrchestratorCore):
         ]
         if self._state is not None and isinstance(self.app.client_data_store, RedisClientDataStore):
             steps.append(partial(scripts.data_expire, age_us=age_us, count=_STEP))
-        deadline = time.monotonic() + _ROUND_SECONDS
+        deadline = time.monotonic() + SWEEP_SECONDS
         for step in steps:
-            while step().values[0] and time.monotonic() < deadline:
+            for _ in swept(step, deadline):
                 pass
         self._expire_replies(silence_us, deadline)
 

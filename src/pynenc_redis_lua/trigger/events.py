@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from pynenc.trigger.log_messages import TriggerLogMsg, join_tokens, ref
 from pynenc.trigger.monitoring import EventMarker, EventMarkerPage, EventRecord
 
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
-from pynenc_redis_lua.component import PAGE, by_id, paged
+from pynenc_redis_lua.component import PAGE, SWEEP_SECONDS, by_id, paged, swept
 from pynenc_redis_lua.records import from_microseconds, to_microseconds
 from pynenc_redis_lua.scripts.runner import batches
 from pynenc_redis_lua.trigger.conditions import Conditions, ValidItem
@@ -243,15 +244,13 @@ class Events(Conditions):
         step = partial(
             self.scripts.trigger_expire_events, before_us=before_us, keep=keep, count=_REMOVED
         )
-        removed: list[str] = []
-        while found := step().values[0]:
-            removed += map(to_text, found)
-        return removed
+        steps = swept(step, time.monotonic() + SWEEP_SECONDS)
+        return [to_text(event_id) for found in steps for event_id in found]
 
 
-def clamped(time: datetime) -> int:
+def clamped(at: datetime) -> int:
     """Return µs; what is out of range is as far as the range goes."""
-    return max(FIRST_US, min(LAST_US, to_microseconds(time)))
+    return max(FIRST_US, min(LAST_US, to_microseconds(at)))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pynenc.trigger.conditions import CompositeLogic, EventContext
 from pynenc.trigger.trigger_context import TriggerContext
 from pynenc.trigger.trigger_definitions import TriggerDefinition
 
+from pynenc_redis_lua.component import SWEEP_SECONDS, swept
 from pynenc_redis_lua.errors import RedisLuaError, ServerUnavailableError
 from pynenc_redis_lua.records import MICROSECONDS
 from pynenc_redis_lua.scripts.runner import batches
@@ -212,7 +213,7 @@ class Firings(Conditions):
         """Remove what nothing came of for as long as events are kept."""
         age_us = int(self.conf.event_retention_days * 24 * 3600 * MICROSECONDS)
         step = partial(self.scripts.trigger_expire_pending, age_us=age_us, count=_STEP)
-        while step().values[0]:
+        for _ in swept(step, time.monotonic() + SWEEP_SECONDS):
             pass
 
 

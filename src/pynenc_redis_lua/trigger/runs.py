@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from pynenc.trigger.monitoring import TriggerRunRecord
 
 from pynenc_redis_lua.codec import pack, to_bytes, to_text
-from pynenc_redis_lua.component import PAGE, by_id, paged, paged_entries
+from pynenc_redis_lua.component import PAGE, SWEEP_SECONDS, by_id, paged, paged_entries, swept
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.records import MICROSECONDS
 from pynenc_redis_lua.scripts.runner import batches
@@ -136,10 +137,7 @@ class Runs(TriggerCore):
         step = partial(
             self.scripts.trigger_expire_runs, before_us=before_us, keep=keep, count=_STEP
         )
-        removed = 0
-        while found := step().values[0]:
-            removed += found
-        return removed
+        return sum(swept(step, time.monotonic() + SWEEP_SECONDS))
 
     def _cascade_delete_runs_for_events(self, event_ids: list[str]) -> int:
         removed = 0
@@ -152,8 +150,8 @@ class Runs(TriggerCore):
 
 def run_time(run: TriggerRunRecord) -> int:
     """Return the time of a run in µs; 0 if it has none."""
-    time = run.executed_at or run.claimed_at
-    return FIRST_US if time is None else clamped(time)
+    at = run.executed_at or run.claimed_at
+    return FIRST_US if at is None else clamped(at)
 
 
 def run_events(run: TriggerRunRecord) -> bytes:
