@@ -527,6 +527,25 @@ def test_nothing_is_left_of_what_is_removed(scripts: Scripts, snapshot: Snapshot
     assert snapshot() == before
 
 
+def test_runs_go_with_the_event_that_had_a_part_in_them(
+    scripts: Scripts, snapshot: Snapshot
+) -> None:
+    store(scripts, "other", 99)
+    before = snapshot()
+    store(scripts, "e")
+    for number in range(7):
+        prefixes = pack(pack("all"), pack("event", "e"), pack("task", "module.task"))
+        scripts.trigger_store_run(
+            run_id=f"{number}", at_us=number, prefixes=prefixes, event_ids=pack("e"), run=b"run"
+        )
+    assert expire(scripts, before=11) == ["e"]
+    # What an event has beyond a few is left to whoever asked, for the sake of the server's time.
+    assert sorted(snapshot()["trigger_runs"]) == [b"5", b"6"]
+    reply = scripts.trigger_remove_runs_of(count=100, items=[("e",)])
+    assert reply == ("OK", [2])
+    assert snapshot() == before
+
+
 def test_crowd_goes_in_the_order_of_time(crowded: Scripts, snapshot: Snapshot) -> None:
     expected = model(("all",), EITHER, EITHER, ALWAYS, newest_first=False)
     gone: list[str] = []

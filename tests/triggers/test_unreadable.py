@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from pynenc.invocation.status import InvocationStatus
@@ -45,13 +45,8 @@ def test_a_trigger_waits_for_who_can_read_it(app: Pynenc, monkeypatch: pytest.Mo
 def test_a_change_waits_for_who_can_read_what_watches_it(
     app: Pynenc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def is_any(_arguments: dict[str, Any]) -> bool:
-        return True
-
-    is_any.__module__, is_any.__qualname__ = tasks.__name__, "is_any"
-    monkeypatch.setattr(tasks, "is_any", is_any, raising=False)
     watched = bind(app, tasks.watched)
-    picky = TriggerBuilder().on_status(watched, InvocationStatus.SUCCESS, is_any)
+    picky = TriggerBuilder().on_status(watched, InvocationStatus.SUCCESS, tasks.is_any)
     by_status = picky.with_args_from_status(tasks.of_status)
     tools.register(app, {**tools.by_ping(app), tasks.by_status: by_status})
     with monkeypatch.context() as patch:
@@ -71,13 +66,10 @@ def test_a_change_waits_for_who_can_read_what_watches_it(
 def test_an_emitter_meets_no_condition_that_it_cannot_read(
     app: Pynenc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def is_any(_arguments: dict[str, Any]) -> bool:
-        return True
-
-    is_any.__module__, is_any.__qualname__ = tasks.__name__, "is_any"
-    monkeypatch.setattr(tasks, "is_any", is_any, raising=False)
     picky = (
-        TriggerBuilder().on_event("ping", is_any).with_args_from_trigger_context(tasks.of_either)
+        TriggerBuilder()
+        .on_event("ping", tasks.is_any)
+        .with_args_from_trigger_context(tasks.of_either)
     )
     tools.register(app, {**tools.by_ping(app), tasks.by_either: picky})
     with monkeypatch.context() as patch:

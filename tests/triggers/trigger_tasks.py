@@ -105,3 +105,7 @@ def of_either(context: TriggerContext) -> dict[str, Any]:
     [valid] = context.valid_conditions.values()
     found: Any = valid.context
     return {"token": (getattr(found, "payload", None) or found.arguments.kwargs)["token"]}
+
+
+def is_any(_arguments: dict[str, Any]) -> bool:
+    return True
