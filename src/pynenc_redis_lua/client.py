@@ -102,10 +102,16 @@ class Settings:
 
 
 class Connection:
-    """The way to one server. It survives fork and pickling: each process makes its own pool."""
+    """The way to one server. It survives fork and pickling: each process makes its own pool.
+
+    Attributes:
+        settings: Where it leads, and how it behaves.
+        was_answered: Whether the server has ever answered a call of this process.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.was_answered = False
         # The process that made the client, and the client: one value, so that a thread of a forked
         # child never sees its own process with its parent's client.
         self._made: tuple[int, Redis | RedisCluster] | None = None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from pynenc import context
 
 from pynenc_redis_lua.client import Settings, connection_to
 from pynenc_redis_lua.scripts.api import Scripts
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.cluster import RedisCluster
 
+    from pynenc_redis_lua.client import Connection
     from pynenc_redis_lua.conf import ConfigRedis
+    from pynenc_redis_lua.errors import RedisLuaError
     from pynenc_redis_lua.scripts.runner import Reply
 
 # Entries of one page of an iterator that lets nobody choose: the server is held up for a
@@ -42,12 +47,27 @@ class RedisComponent:
             ConfigurationError: If a setting can't work.
         """
         self.connection = connection_to(Settings.from_conf(conf))
-        self.scripts = Scripts(self.connection, app.app_id, library())
+        waits_on = partial(_waits_on, app, self.connection)
+        self.scripts = Scripts(self.connection, app.app_id, library(), waits_on)
 
     @property
     def client(self) -> Redis | RedisCluster:
         """The redis-py client of this process; made at first use, replies are bytes."""
         return self.connection.client
+
+
+def _waits_on(app: Pynenc, connection: Connection, error: RedisLuaError) -> bool:
+    """Tell whether a runner calls, or what it runs: these wait until the runner is told to stop.
+
+    pynenc would end the runner's loop with our error; and the end of a run, or a failure for want
+    of a server, can't be stored anywhere else. A runner that never met its server gets the error.
+    """
+    runner = context.get_current_runner(app.app_id)
+    works = runner.running if runner else context.get_runner_context(app.app_id) is not None
+    if not works or not connection.was_answered:
+        return False
+    app.logger.warning("the runner waits for its server: %s", error)
+    return True
 
 
 def paged(page_behind: Callable[[bytes], list[bytes]], size: int = PAGE) -> Iterator[bytes]:

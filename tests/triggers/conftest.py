@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from multiprocessing import forkserver
 from typing import TYPE_CHECKING
 
 import pytest
 
+import processes
 from life.tools import remove
 from triggers import tools
 from triggers.tools import Where
-from triggers.workers import FORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def _ready_to_fork() -> None:
-    # The fork server takes the path for its imports from the environment alone.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        FORKS.set_forkserver_preload(["triggers.preload"])
-        forkserver.ensure_running()
+    processes.get_ready()
 
 
 @pytest.fixture

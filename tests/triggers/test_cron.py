@@ -11,10 +11,11 @@ from pynenc.orchestrator.atomic_service import AtomicServiceRun
 from pynenc.trigger.trigger_builder import TriggerBuilder
 
 import servers
+from processes import FORKS, Kill
 from triggers import tools, workers
 from triggers import trigger_tasks as tasks
 from triggers.tools import EVERY_HOUR, Started
-from triggers.workers import FORKS, Child, Kill
+from triggers.workers import Child
 
 if TYPE_CHECKING:
     from pynenc import Pynenc

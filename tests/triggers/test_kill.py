@@ -20,10 +20,11 @@ from pynenc.trigger.trigger_builder import TriggerBuilder
 
 import servers
 from life.tools import bind, claim, client_of, history_of, key_of, runner
+from processes import Kill
 from triggers import tools, workers
 from triggers import trigger_tasks as tasks
 from triggers.tools import Started
-from triggers.workers import Child, Kill
+from triggers.workers import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

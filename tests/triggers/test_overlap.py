@@ -14,10 +14,11 @@ import pytest
 
 import servers
 from life.tools import bind, client_of, key_of
+from processes import FORKS
 from triggers import tools, workers
 from triggers import trigger_tasks as tasks
 from triggers.tools import Started
-from triggers.workers import FORKS, Child
+from triggers.workers import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,15 +16,12 @@ from pynenc.trigger.conditions.result import ResultContext
 
 from pynenc_redis_lua.broker import sortable_priority
 from pynenc_redis_lua.codec import pack, to_bytes, to_text
-from pynenc_redis_lua.errors import ServerOutOfMemoryError, ServerUnavailableError
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.orchestrator.concurrency import concurrency_key
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import packed_contexts, status_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pynenc.identifiers.invocation_id import InvocationId
     from pynenc.invocation.dist_invocation import DistributedInvocation
     from pynenc.runner.runner_context import RunnerContext
@@ -33,9 +29,6 @@ if TYPE_CHECKING:
 
     from pynenc_redis_lua.scripts.runner import Reply
     from pynenc_redis_lua.state_backend import RedisStateBackend
-
-# Between two attempts to store the end of a run.
-_REPEAT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,8 +127,7 @@ class Transitions(OrchestratorCore):
         outcome: _Outcome | None = None,
     ) -> None:
         contexts = state.new_contexts(runner_ctx)
-        commit = partial(
-            self.scripts.orchestrator_commit_status,
+        reply = self.scripts.orchestrator_commit_status(
             invocation_id=invocation_id,
             status=status.value,
             owner=pack(runner_ctx.runner_id),
@@ -146,7 +138,6 @@ class Transitions(OrchestratorCore):
             outcome=outcome.kind if outcome else "",
             serialized=to_bytes(outcome.serialized) if outcome else b"",
         )
-        reply = self._persistently(commit) if status.is_final() else commit()
         if reply.tag == "TAKEN":
             self.reroute_invocations({invocation_id}, runner_ctx)
             rerouted = InvocationStatusRecord(InvocationStatus.REROUTED)
@@ -154,21 +145,8 @@ class Transitions(OrchestratorCore):
         self._settle(reply, invocation_id, status, runner_ctx, outcome)
         state.remember_contexts(contexts)
         if reply.values[4]:
-            self._persistently(partial(self.blocking_control.release_waiters, invocation_id))
+            self.blocking_control.release_waiters(invocation_id)
         self.app.logger.info("invocation:%s status:%s", invocation_id, status.value)
-
-    def _persistently[T](self, commit: Callable[[], T]) -> T:
-        """Repeat the end of a run, or what gives one up, for as long as this process lives.
-
-        The work is done; if its end were given up with the outage budget, the invocation would stay
-        running for an owner that is alive, and nothing would ever look at it again.
-        """
-        while True:
-            try:
-                return commit()
-            except (ServerUnavailableError, ServerOutOfMemoryError) as error:
-                self.app.logger.warning("a finished run can't be stored yet: %s", error)
-                time.sleep(_REPEAT_SECONDS)
 
     def set_invocation_retry(
         self,
@@ -220,8 +198,7 @@ class Transitions(OrchestratorCore):
     ) -> None:
         """Send an invocation back to a queue, given as its name and a sortable priority."""
         contexts = state.new_contexts(runner_ctx)
-        commit = partial(
-            self.scripts.orchestrator_requeue,
+        reply = self.scripts.orchestrator_requeue(
             queue_name=queue[0],
             priority=queue[1],
             invocation_id=invocation_id,
@@ -233,7 +210,7 @@ class Transitions(OrchestratorCore):
             op=new_operation(),
             notes=int(self.commits_triggers),
         )
-        self._settle(self._persistently(commit), invocation_id, status, runner_ctx)
+        self._settle(reply, invocation_id, status, runner_ctx)
         state.remember_contexts(contexts)
 
     def _settle(

@@ -84,6 +84,11 @@ class Reply(NamedTuple):
     values: list[Any]
 
 
+def gives_up(_error: errors.RedisLuaError) -> bool:
+    """Wait for no server any longer than the outage budget, as a client does."""
+    return False
+
+
 class ScriptRunner:
     """Calls the scripts of a library on one app's keys.
 
@@ -91,14 +96,23 @@ class ScriptRunner:
         connection: Where the server is.
         app_id: The app; any non-empty text.
         library: The scripts; those of this release unless a test says otherwise.
+        waits_on: Asked when the outage budget is used up, or the server has no memory left, by the
+            thread that calls: whether it waits for as long again instead of failing so.
 
     Raises:
         ConfigurationError: If `app_id` is empty.
     """
 
-    def __init__(self, connection: Connection, app_id: str, library: Library) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        app_id: str,
+        library: Library,
+        waits_on: Callable[[errors.RedisLuaError], bool] = gives_up,
+    ) -> None:
         self.connection = connection
         self.library = library
+        self._waits_on = waits_on
         self._app_tag = app_tag(app_id)
         self._prepared: dict[str, _Prepared] = {}
         self._value_limit: int | None = None
@@ -154,20 +168,35 @@ class ScriptRunner:
         backoff = _BACKOFF_FIRST
         while True:
             try:
-                return self._send(prepared, keys, argv)
+                reply = self._send(prepared, keys, argv)
             except _SERVER_ERRORS as error:
-                if not _is_transient(error):
-                    if not isinstance(error, redis_errors.ResponseError):
-                        raise
-                    raise prepared.typed_error(error) from error
+                problem = self._passing_problem(prepared, error)
                 now = time.monotonic()
                 if deadline is None:
-                    deadline = now + self.connection.outage_budget
+                    # A client is told at once that there is no memory: that may last.
+                    has_time = isinstance(problem, errors.ServerUnavailableError)
+                    deadline = now + (self.connection.outage_budget if has_time else 0)
                 if now >= deadline:
-                    raise self.connection.unavailable(error) from error
+                    if not self._waits_on(problem):
+                        raise problem from error
+                    deadline = now + self.connection.outage_budget
                 # Full jitter: clients that lost the same server do not come back in step.
-                time.sleep(min(random.uniform(0, backoff), deadline - now))  # noqa: S311
+                time.sleep(min(random.uniform(0, backoff), max(deadline - now, 0)))  # noqa: S311
                 backoff = min(2 * backoff, _BACKOFF_MOST)
+            else:
+                self.connection.was_answered = True
+                return reply
+
+    def _passing_problem(self, prepared: _Prepared, error: Exception) -> errors.RedisLuaError:
+        """Return the error for what may pass, and raise that for anything else."""
+        if _is_transient(error):
+            return self.connection.unavailable(error)
+        if not isinstance(error, redis_errors.ResponseError):
+            raise error
+        problem = prepared.typed_error(error)
+        if not isinstance(problem, errors.ServerOutOfMemoryError):
+            raise problem from error
+        return problem
 
     def _send(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
         client = self.connection.client

@@ -13,12 +13,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from life.racers import OLD, Lap, Where
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus, validate_transition
 
 import servers
 from life import life_tasks, racers
-from life.racers import OLD, Lap, Where
 from life.tools import bind, claim, client_of, key_of, remove
 from pynenc_redis_lua.codec import unpack
 from pynenc_redis_lua.records import to_history, to_microseconds
