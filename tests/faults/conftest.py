@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import processes
 from faults import report
+from faults.oracle import Oracle
 from faults.scale import FULL
+from faults.tools import Where
+from life.tools import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pynenc import Pynenc
+
+    from servers import Server
 
 _figures = pytest.StashKey[dict[str, list[str]]]()
 
@@ -26,6 +35,28 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
         measured.setdefault(test, []).append(text)
 
     return note
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ready_to_fork() -> None:
+    processes.get_ready()
+
+
+@pytest.fixture
+def oracle(tmp_path: Path) -> Oracle:
+    return Oracle(tmp_path / "oracle")
+
+
+@pytest.fixture
+def where(server: Server, app_id: str) -> Where:
+    return Where(server, app_id)
+
+
+@pytest.fixture
+def app(where: Where) -> Iterator[Pynenc]:
+    app = where.app()
+    yield app
+    remove(app)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

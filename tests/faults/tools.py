@@ -1,0 +1,211 @@
+"""What the tests of faults share: a fleet of worker processes, a client, a way to the end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import servers
+from faults import fault_tasks as tasks
+from life.tools import bind, build_app, client_of, key_of
+from processes import Child
+from servers import Server  # noqa: TC001 - a process unpickles it
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from pynenc import Pynenc
+
+    from faults.oracle import Oracle
+
+THREADS = 4
+DEAD_SECONDS = 4.0
+
+
+class Where(NamedTuple):
+    """Which app a test is in; each process builds its own."""
+
+    server: Server
+    app_id: str
+
+    def app(self, **values: Any) -> Pynenc:
+        """The app, whose workers look for what stands still several times a second."""
+        settings = {
+            "redis_outage_budget": 60.0,
+            "min_threads": THREADS,
+            "max_threads": THREADS,
+            "max_pending_seconds": DEAD_SECONDS,
+            "runner_considered_dead_after_minutes": DEAD_SECONDS / 60,
+            "atomic_service_check_interval_minutes": 0.3 / 60,
+            "atomic_service_interval_minutes": 2 / 60,
+            "atomic_service_spread_margin_minutes": 0.0,
+            "atomic_service_max_start_slot_fraction": 1.0,
+            **values,
+        }
+        return build_app(self.server, self.app_id, **settings)
+
+
+def work(app: Pynenc) -> str:
+    """What a worker process does, until it is told to stop; gives the id of its runner."""
+    # A task that fails is part of the tests: no traceback of it.
+    threading.excepthook = lambda _: None
+    app.runner.run()
+    return app.runner.runner_id
+
+
+class Fleet:
+    """Worker processes, each with a runner of its own.
+
+    Args:
+        where: Their app.
+        size: How many.
+        values: Settings of the app.
+    """
+
+    def __init__(self, where: Where, size: int, **values: Any) -> None:
+        self._prepare = partial(where.app, **values)
+        self.workers = [self._start() for _ in range(size)]
+        self.killed = 0
+
+    def _start(self) -> Child:
+        worker = Child(self._prepare, work)
+        worker.go()
+        return worker
+
+    def kill_one(self, rng: Random) -> None:
+        """Kill any one, and put another one in its place at once."""
+        self.replace(rng.randrange(len(self.workers)))
+
+    def replace(self, place: int) -> None:
+        self.workers[place].kill()
+        self.killed += 1
+        self.workers[place] = self._start()
+
+    def exits(self) -> int:
+        """How many ended by themselves."""
+        return sum(not worker.is_alive() for worker in self.workers)
+
+    def stop(self) -> None:
+        """Have all end in an orderly way."""
+        for worker in self.workers:
+            worker.signal(signal.SIGTERM)
+        for worker in self.workers:
+            worker.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if failure[0]:
+            for worker in self.workers:
+                worker.kill()
+        else:
+            self.stop()
+
+
+def mixture(oracle: Oracle, app: Pynenc, rng: Random) -> Iterator[Callable[[], int]]:
+    """Endless submissions of every kind; each gives the number of invocations that it submitted."""
+    number = 0
+
+    def tokens(count: int = 1) -> list[str]:
+        nonlocal number
+        number += count
+        return [f"token {each}" for each in range(number - count, number)]
+
+    def one(task: Any, *more: Any) -> int:
+        [token] = tokens()
+        oracle.submit([token], lambda: [bind(app, task)(oracle.path, token, *more)])
+        return 1
+
+    def batch() -> int:
+        made = tokens(20)
+        calls = [(oracle.path, token) for token in made]
+        oracle.submit(made, lambda: bind(app, tasks.work).parallelize(calls).invocations)
+        return len(made)
+
+    kinds: list[Callable[[], int]] = [
+        lambda: one(tasks.work, rng.uniform(0, 0.01)),
+        lambda: one(tasks.fail),
+        lambda: one(tasks.flaky),
+        lambda: one(tasks.family),
+        batch,
+    ]
+    while True:
+        yield rng.choices(kinds, weights=[20, 2, 2, 1, 4])[0]
+
+
+class Client:
+    """Submits a mixture from a thread, no faster than it is worked off.
+
+    Args:
+        app: Its app.
+        oracle: Where it notes what it submits.
+        rng: What decides on the mixture.
+        ahead: How many may wait in the queue.
+    """
+
+    def __init__(self, app: Pynenc, oracle: Oracle, rng: Random, ahead: int = 200) -> None:
+        self.submitted = 0
+        self._app, self._ahead = app, ahead
+        self._stopped = threading.Event()
+        self._executor = ThreadPoolExecutor(1)
+        self._submitting = self._executor.submit(self._submit, mixture(oracle, app, rng))
+
+    def _submit(self, submissions: Iterator[Callable[[], int]]) -> None:
+        for submit in submissions:
+            if self._stopped.is_set():
+                return
+            self.submitted += submit()
+            while self._app.broker.count_invocations() > self._ahead:
+                if self._stopped.wait(0.01):
+                    return
+
+    def wait_for(self, count: int, timeout: float = 60) -> None:
+        """Wait until so many more are submitted."""
+        last = self.submitted + count
+
+        def done() -> bool:
+            if self._submitting.done():
+                self._submitting.result()
+            return self.submitted >= last
+
+        servers.wait_for(done, timeout=timeout, message=f"{count} more are submitted")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let it end; an error of a submission is raised here."""
+        self._stopped.set()
+        self._executor.shutdown()
+        self._submitting.result()
+
+
+def unfinished(app: Pynenc) -> int:
+    """How many invocations are not final."""
+    return client_of(app).zcard(key_of(app, "open"))
+
+
+def finished(app: Pynenc) -> int:
+    """How many invocations are final."""
+    return client_of(app).zcard(key_of(app, "expiring"))
+
+
+def wait_for_the_end(app: Pynenc, timeout: float = 60) -> None:
+    servers.wait_for(
+        lambda: unfinished(app) == 0, timeout=timeout, message="every invocation is final"
+    )
+
+
+def wait_for_more(app: Pynenc, count: int = 20, timeout: float = 20) -> float:
+    """Wait until so many more are final, and tell how many seconds that took."""
+    began, before = time.monotonic(), finished(app)
+    servers.wait_for(
+        lambda: finished(app) >= before + count, timeout, f"{count} more invocations are final"
+    )
+    return time.monotonic() - began
