@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import processes
+import servers
+from calling.tools import OwnServer
 from faults import report
 from faults.oracle import Oracle
 from faults.scale import FULL
@@ -45,6 +47,18 @@ def _ready_to_fork() -> None:
 @pytest.fixture
 def oracle(tmp_path: Path) -> Oracle:
     return Oracle(tmp_path / "oracle")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[OwnServer]:
+    """A server that keeps its data on disk, and that the test may kill and start again."""
+    programs = [path for name, path in servers.binaries().items() if name in servers.names()]
+    if not programs:
+        pytest.skip("the servers of this run are not ours to start")
+    own = OwnServer(programs[0], tmp_path, ["--appendonly", "yes"])
+    own.start()
+    yield own
+    own.kill()
 
 
 @pytest.fixture

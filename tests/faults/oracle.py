@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pynenc.exceptions import InvocationStatusError
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus, validate_transition
 
@@ -161,7 +162,7 @@ def _breaks_the_rules(statuses: list[InvocationStatus], record: Record) -> bool:
     for before, after in pairwise([None, *statuses]):
         try:
             validate_transition(before, after)
-        except Exception:
+        except InvocationStatusError:
             return True
     finals = sum(status.is_final() for status in statuses)
     return statuses[-1] != record.status or finals != record.is_final

@@ -1,15 +1,13 @@
-"""The server goes away and comes back: workers stay, and nothing that was submitted is lost.
-
-An outage lasts 3 seconds here; `OUTAGE_SECONDS=10` makes it longer.
-"""
+"""The server goes away and comes back: workers stay, and nothing that was submitted is lost."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,146 +15,131 @@ from pynenc.exceptions import RetryError
 from pynenc.invocation.status import InvocationStatus
 
 import servers
-from calling.tools import OwnServer
+from faults.oracle import judge
+from faults.scale import scaled
+from faults.tools import Client, Fleet, Where, wait_for_more, wait_for_the_end
 from life import life_tasks
-from life.tools import (
-    bind,
-    build_app,
-    client_of,
-    history_of,
-    key_of,
-    result_of,
-    runner,
-    started,
-    working,
-)
+from life.tools import as_runner, bind, build_app, client_of, runner, started
 from pynenc_redis_lua.errors import ServerOutOfMemoryError, ServerUnavailableError
 from servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from pynenc import Pynenc
     from pynenc.invocation.dist_invocation import DistributedInvocation
 
+    from calling.tools import OwnServer
+    from faults.oracle import Oracle
+
     End = Callable[[Pynenc, DistributedInvocation[Any, Any]], None]
 
-OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 PASSWORD = "hunter2"
 ONE = runner("one")
-PROGRAMS = [path for name, path in servers.binaries().items() if name in servers.names()]
+SEED = 20_261_125
+WORKERS = 2
+# With the default budget, which is as long as the longest outage, runners and clients alike; a
+# client waits for as long as it is told to.
+OUTAGES = scaled([1.0], [1.0, 10.0, 60.0])
+# Of the server's return.
+WORKING_AGAIN = 5.0
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[OwnServer]:
-    """A server that keeps its data on disk, and that the test may kill and start again."""
-    if not PROGRAMS:
-        pytest.skip("the servers of this run are not ours to start")
-    own = OwnServer(PROGRAMS[0], tmp_path, ["--appendonly", "yes"])
-    own.start()
-    yield own
-    own.kill()
+def server(own: OwnServer) -> Server:
+    return own.server
 
 
 @pytest.fixture
-def app(own: OwnServer, app_id: str) -> Pynenc:
-    return build_app(own.server, app_id, redis_outage_budget=60.0)
+def app(where: Where) -> Pynenc:
+    return where.app(redis_outage_budget=120.0)
 
 
-class Caller:
-    """Submits calls without a pause, from a thread of its own."""
+@pytest.fixture
+def at_work(app: Pynenc, where: Where, oracle: Oracle) -> Iterator[Callable[[], Any]]:
+    """Give a fleet and a client that works, and judge what came of it all."""
 
-    def __init__(self, app: Pynenc) -> None:
-        self.calls: list[DistributedInvocation[Any, Any]] = []
-        self._task = bind(app, life_tasks.add)
-        self._stopped = threading.Event()
-        self._executor = ThreadPoolExecutor(1)
-        self._calling = self._executor.submit(self._call)
+    @contextmanager
+    def at_work(**values: Any) -> Iterator[Fleet]:
+        with Fleet(where, WORKERS, **values) as fleet:
+            with Client(app, oracle, Random(SEED)):
+                wait_for_more(app)
+                yield fleet
+                wait_for_more(app)
+            wait_for_the_end(app)
+            assert fleet.exits() == 0
+        verdict = judge(app, oracle)
+        verdict.assert_clean()
+        assert verdict.recovered_from.total() == verdict.extra == 0
 
-    def _call(self) -> None:
-        # No faster than they are worked off.
-        while not self._stopped.wait(0.01):
-            self.calls.append(self._task(len(self.calls), 1))
-
-    def stop(self) -> list[DistributedInvocation[Any, Any]]:
-        """Let it end; an error of a call is raised here."""
-        self._stopped.set()
-        self._executor.shutdown()
-        self._calling.result()
-        return self.calls
+    return at_work
 
 
-def finished(app: Pynenc) -> int:
-    """How many results there are."""
-    return client_of(app).hlen(key_of(app, "results"))
+@pytest.mark.parametrize("seconds", OUTAGES)
+def test_work_goes_on_when_the_server_is_back(
+    app: Pynenc, own: OwnServer, at_work: Any, figure: Callable[[str], None], seconds: float
+) -> None:
+    # Half of it: a runner waits for longer than that.
+    with at_work(redis_outage_budget=seconds / 2):
+        own.kill()
+        # The outage itself; what is tested comes after it.
+        threading.Event().wait(seconds)
+        own.start()
+        took = wait_for_more(app, 5)
+        assert took < WORKING_AGAIN
+    figure(f"{seconds:g} s without a server: 0 exits, working again after {took:.1f} s")
 
 
-def wait_for_more(app: Pynenc, timeout: float) -> None:
-    before = finished(app)
-    servers.wait_for(
-        lambda: finished(app) > before + 5, timeout=timeout, message="five more are finished"
-    )
-
-
-def assert_all_finish(app: Pynenc, calls: list[DistributedInvocation[Any, Any]]) -> None:
-    servers.wait_for(
-        lambda: finished(app) == len(calls),
-        timeout=30,
-        message="all that was submitted is finished",
-    )
-    assert [result_of(call) for call in calls] == list(range(1, len(calls) + 1))
-    assert app.orchestrator.count_invocations() == len(calls)
-    assert app.broker.count_invocations() == 0
-
-
-def test_work_goes_on_when_the_server_is_back(app: Pynenc, own: OwnServer) -> None:
-    with working(app) as worker:
-        caller = Caller(app)
-        try:
-            wait_for_more(app, 10)
+def test_work_goes_on_through_many_short_outages(
+    app: Pynenc, own: OwnServer, at_work: Any, figure: Callable[[str], None]
+) -> None:
+    times = scaled(3, 20)
+    with at_work():
+        for _ in range(times):
             own.kill()
-            # The outage itself; what is tested comes after it.
-            threading.Event().wait(OUTAGE_SECONDS)
-            assert worker.running()
             own.start()
-            back = time.monotonic()
-            wait_for_more(app, 10)
-            assert time.monotonic() - back < 5
-            assert worker.running()
-        finally:
-            calls = caller.stop()
-        assert_all_finish(app, calls)
-    for call in calls:
-        assert len(history_of(app, call.invocation_id)) >= 4
+            wait_for_more(app, 5)
+    figure(f"{times} restarts: 0 exits")
 
 
-def test_work_goes_on_through_many_short_outages(app: Pynenc, own: OwnServer) -> None:
-    with working(app) as worker:
-        caller = Caller(app)
-        try:
-            for _ in range(4):
-                wait_for_more(app, 10)
-                own.kill()
-                own.start()
-            wait_for_more(app, 10)
-            assert worker.running()
-        finally:
-            calls = caller.stop()
-        assert_all_finish(app, calls)
+def test_work_goes_on_when_all_connections_are_cut(
+    app: Pynenc, at_work: Any, figure: Callable[[str], None]
+) -> None:
+    cut = 0
+    with at_work():
+        for _ in range(scaled(10, 100)):
+            cut += client_of(app).execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
+            wait_for_more(app, 5)
+    assert cut > 20
+    figure(f"{cut} connections cut: 0 exits")
 
 
-def test_work_goes_on_when_scripts_are_flushed(app: Pynenc) -> None:
-    with working(app) as worker:
-        caller = Caller(app)
-        try:
-            for _ in range(15):
-                wait_for_more(app, 10)
-                client_of(app).script_flush()
-            assert worker.running()
-        finally:
-            calls = caller.stop()
-        assert_all_finish(app, calls)
+def test_work_goes_on_when_scripts_are_flushed(
+    app: Pynenc, at_work: Any, figure: Callable[[str], None]
+) -> None:
+    flushes = scaled(20, 200)
+    with at_work():
+        for _ in range(flushes):
+            client_of(app).script_flush()
+            wait_for_more(app, 3)
+    figure(f"{flushes} flushes of all scripts: 0 exits")
+
+
+def test_work_goes_on_when_a_replica_is_a_primary_again(
+    app: Pynenc, own: OwnServer, at_work: Any, figure: Callable[[str], None]
+) -> None:
+    """As after a failover that was undone: what writes is told READONLY meanwhile."""
+    nobody = servers._free_port()
+    times = scaled(2, 10)
+    with at_work(), own.server.client() as client:
+        for _ in range(times):
+            client.replicaof(servers.HOST, str(nobody))
+            threading.Event().wait(1)
+            client.replicaof("NO", "ONE")
+            assert wait_for_more(app, 5) < WORKING_AGAIN
+        refused = client.info("errorstats")["errorstat_READONLY"]["count"]
+    assert refused > times
+    figure(f"{times} times a read-only replica, {refused} calls refused: 0 exits")
 
 
 ENDS: dict[str, End] = {
@@ -178,8 +161,8 @@ class TestEndOfARun:
     """It is stored however long that takes: a retry would run the work once more."""
 
     @pytest.fixture
-    def given_up(self, app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
-        """The errors that it was not stored for."""
+    def waited(self, app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+        """The errors that a client would have got."""
         errors: list[Exception] = []
         monkeypatch.setattr(app.logger, "warning", lambda _, error: errors.append(error))
         return errors
@@ -190,33 +173,55 @@ class TestEndOfARun:
 
     @pytest.mark.parametrize("end", ENDS)
     def test_outlasts_the_outage_budget(
-        self, app: Pynenc, own: OwnServer, given_up: list[Exception], end: str
+        self, app: Pynenc, own: OwnServer, waited: list[Exception], end: str
     ) -> None:
         run = started(app, ONE, life_tasks.flaky, 0)
         own.kill()
         with ThreadPoolExecutor(1) as executor:
             try:
-                ending = executor.submit(ENDS[end], app, run)
-                servers.wait_for(lambda: len(given_up) >= 2, message="it is tried again")
+                ending = executor.submit(self.end, app, end, run)
+                servers.wait_for(lambda: len(waited) >= 2, message="it is tried again")
             finally:
                 own.start()
             ending.result(10)
-        assert {type(error) for error in given_up} == {ServerUnavailableError}
+        assert {type(error) for error in waited} == {ServerUnavailableError}
         assert app.orchestrator.get_invocation_status(run.invocation_id) == AFTER[end]
 
     @pytest.mark.parametrize("end", ENDS)
-    def test_outlasts_a_full_server(self, app: Pynenc, given_up: list[Exception], end: str) -> None:
+    def test_outlasts_a_full_server(self, app: Pynenc, waited: list[Exception], end: str) -> None:
         run = started(app, ONE, life_tasks.flaky, 0)
         client_of(app).config_set("maxmemory", 1)
         with ThreadPoolExecutor(1) as executor:
             try:
-                ending = executor.submit(ENDS[end], app, run)
-                servers.wait_for(lambda: len(given_up) >= 2, message="it is tried again")
+                ending = executor.submit(self.end, app, end, run)
+                servers.wait_for(lambda: len(waited) >= 2, message="it is tried again")
             finally:
                 client_of(app).config_set("maxmemory", 0)
             ending.result(10)
-        assert {type(error) for error in given_up} == {ServerOutOfMemoryError}
+        assert {type(error) for error in waited} == {ServerOutOfMemoryError}
         assert app.orchestrator.get_invocation_status(run.invocation_id) == AFTER[end]
+
+    def end(self, app: Pynenc, how: str, run: DistributedInvocation[Any, Any]) -> None:
+        with as_runner(app, ONE):
+            ENDS[how](app, run)
+
+    def test_of_a_client_is_given_up(self, app: Pynenc, own: OwnServer) -> None:
+        run = started(app, ONE, life_tasks.flaky, 0)
+        own.kill()
+        with pytest.raises(ServerUnavailableError):
+            ENDS["result"](app, run)
+
+    def test_of_a_runner_that_is_told_to_stop_is_given_up(
+        self, app: Pynenc, own: OwnServer, waited: list[Exception]
+    ) -> None:
+        started(app, ONE, life_tasks.flaky, 0)
+        with ThreadPoolExecutor(1) as executor:
+            running = executor.submit(app.runner.run)
+            servers.wait_for(lambda: app.runner.running, message="it runs")
+            own.kill()
+            servers.wait_for(lambda: len(waited) >= 2, message="it waits")
+            app.runner.running = False
+            assert isinstance(running.exception(10), ServerUnavailableError)
 
 
 class TestNobodyThere:

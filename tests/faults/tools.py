@@ -13,7 +13,7 @@ import servers
 from faults import fault_tasks as tasks
 from life.tools import bind, build_app, client_of, key_of
 from processes import Child
-from servers import Server  # noqa: TC001 - a process unpickles it
+from servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,7 +129,7 @@ def mixture(oracle: Oracle, app: Pynenc, rng: Random) -> Iterator[Callable[[], i
         return len(made)
 
     kinds: list[Callable[[], int]] = [
-        lambda: one(tasks.work, rng.uniform(0, 0.01)),
+        lambda: one(tasks.work, rng.uniform(0, 0.1)),
         lambda: one(tasks.fail),
         lambda: one(tasks.flaky),
         lambda: one(tasks.family),
