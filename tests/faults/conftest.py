@@ -23,20 +23,23 @@ if TYPE_CHECKING:
 
     from servers import Server
 
-_figures = pytest.StashKey[dict[str, list[str]]]()
-
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Note what was measured, in words: it is printed, and `make faults` puts it into the docs."""
-    measured = request.config.stash.setdefault(_figures, {})
-    test = f"tests/faults/{request.path.name}"
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Note what was measured, in words: `make faults` puts it into docs/guarantees.md."""
 
     def note(text: str) -> None:
-        print(f"{test}: {text}")  # noqa: T201
-        measured.setdefault(test, []).append(text)
+        print(text)  # noqa: T201
+        record_property("figure", text)
 
     return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write docs/guarantees.md after a full run in which nothing failed."""
+    stats = terminalreporter.stats
+    if FULL and not stats.get("failed") and not stats.get("error"):
+        report.write(stats.get("passed", []))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,9 +74,3 @@ def app(where: Where) -> Iterator[Pynenc]:
     app = where.app()
     yield app
     remove(app)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write docs/guarantees.md after a full run in which nothing failed."""
-    if FULL and not session.testsfailed:
-        report.write(session.config.stash.get(_figures, {}))

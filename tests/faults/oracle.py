@@ -120,8 +120,14 @@ class Verdict:
         assert {name: getattr(self, name)[:5] for name in faults if getattr(self, name)} == {}
 
 
-def judge(app: Pynenc, oracle: Oracle) -> Verdict:
-    """Compare what was noted with what the server has."""
+def judge(app: Pynenc, oracle: Oracle, *, retention: bool = False) -> Verdict:
+    """Compare what was noted with what the server has.
+
+    Args:
+        app: The app.
+        oracle: What was noted.
+        retention: Whether what had come to its end may have been removed.
+    """
     client = client_of(app)
     records = {
         id_.decode(): Record.read(packed)
@@ -131,11 +137,13 @@ def judge(app: Pynenc, oracle: Oracle) -> Verdict:
     acknowledged = oracle.acknowledged()
     executions = Counter(line["id"] for line in oracle.lines("began"))
     verdict = Verdict(len(acknowledged), len(records))
-    verdict.lost = sorted(acknowledged.keys() - records.keys())
+    ended = {line["id"] for line in oracle.lines("ended")} if retention else set()
+    verdict.lost = sorted(acknowledged.keys() - records.keys() - ended)
     verdict.unexpected = _unexpected(app, oracle, records.keys())
     for id_, record in records.items():
         history = [
-            to_history(InvocationId(id_), entry) for entry in unpack(histories[id_.encode()])
+            to_history(InvocationId(id_), entry)
+            for entry in unpack(histories.get(id_.encode(), b""))
         ]
         statuses = [entry.status_record.status for entry in history]
         if not record.is_final:
@@ -165,7 +173,7 @@ def _breaks_the_rules(statuses: list[InvocationStatus], record: Record) -> bool:
         except InvocationStatusError:
             return True
     finals = sum(status.is_final() for status in statuses)
-    return statuses[-1] != record.status or finals != record.is_final
+    return statuses[-1:] != [record.status] or finals != record.is_final
 
 
 def _has_wrong_result(app: Pynenc, id_: str, record: Record) -> bool:

@@ -94,12 +94,12 @@ def claim(
     app: Pynenc, who: RunnerContext, count: int = 1, queues: Sequence[str] = ("default",)
 ) -> list[DistributedInvocation]:
     """Claim without waiting for the doorbell."""
-    if not isinstance(app.orchestrator, RedisOrchestrator):
-        found = app.orchestrator.get_invocations_to_run(count, who, lambda: queues, lambda _: None)
-        return list(found)
-    orch = orchestrator(app)
-    assert orch._state is not None
-    return list(Claim(orch, orch._state, who, lambda: queues, lambda _: None).invocations(count))
+    orch = app.orchestrator
+    if isinstance(orch, RedisOrchestrator) and orch._state is not None:
+        claims = Claim(orch, orch._state, who, lambda: queues, lambda _: None)
+        return list(claims.invocations(count))
+    # Where another component is not ours, pynenc's chain leads.
+    return list(orch.get_invocations_to_run(count, who, lambda: queues, lambda _: None))
 
 
 @contextmanager

@@ -1,0 +1,123 @@
+"""SIGKILL before and after each script call that writes: whatever is cut, the living finish it."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections import Counter
+from functools import cache, partial
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+import servers
+from faults import lives
+from faults.oracle import Oracle, judge
+from faults.scale import scaled
+from faults.tools import Where, unfinished
+from life.tools import remove, snapshot
+from processes import Child, Kill
+
+# CHECK
+from pynenc_redis_lua.scripts.library import library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pynenc import Pynenc
+
+KILLS = scaled(1, 20)
+# What the living need to finish what the dead left.
+CYCLES = 2
+SEED = 20_261_126
+WRITING = [name for name in library().names if not library().script(name).definition.read_only]
+# Called where a component of the app is not ours, and by hand.
+CHAIN = {
+    "orchestrator/register",
+    "orchestrator/set_status",
+    "state/add_histories",
+    "state/set_exception",
+    "state/set_result",
+    "state/upsert_invocations",
+    "trigger/claim_run",
+    "trigger/link_events",
+    "trigger/record",
+    "trigger/settle",
+    "trigger/store_run",
+}
+REGISTERED = {"conditions", "condition_index", "triggers"}
+
+
+@pytest.fixture
+def prepare(where: Where, script: str, tmp_path: Path) -> Callable[[], Pynenc]:
+    """Give the app that a script is called in."""
+    return _preparations(where, tmp_path)[script in CHAIN]
+
+
+def _preparations(where: Where, folder: Path) -> tuple[Callable[[], Pynenc], ...]:
+    """Give the app of which all is ours, and the mixed one."""
+    database = str(folder / "pynenc.db")
+    return partial(lives.whole, where), partial(lives.mixed, where, database)
+
+
+@pytest.fixture
+def app(prepare: Callable[[], Pynenc]) -> Iterator[Pynenc]:
+    app = prepare()
+    yield app
+    app.purge()
+    remove(app)
+
+
+@cache
+def _calls() -> Counter[str]:
+    """How often a life that nobody ends calls each script."""
+    where = Where(servers.running(servers.names()[0]), f"lives {uuid.uuid4()}")
+    calls: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for prepare in _preparations(where, Path(folder)):
+            of_life = Child(prepare, lives.live, f"{folder}/oracle").result()
+            calls.update({name: n for name, n in of_life.items() if name not in calls})
+    return calls
+
+
+def test_lives_call_every_script_that_writes() -> None:
+    assert _calls().keys() >= set(WRITING)
+
+
+@pytest.mark.parametrize("server", servers.names()[:1], indirect=True)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("script", WRITING)
+def test_nothing_is_left_in_limbo(
+    app: Pynenc,
+    prepare: Callable[[], Pynenc],
+    oracle: Oracle,
+    figure: Callable[[str], None],
+    script: str,
+    after: bool,
+) -> None:
+    rng = Random(f"{SEED} {script} {after}")
+    for _ in range(KILLS):
+        kill = Kill(rng.randint(1, _calls()[script]), after, script=script)
+        assert Child(prepare, lives.live, oracle.path, kill=kill).is_killed()
+        if script.endswith("/purge"):
+            app.purge()
+            # The purge registers the triggers of its process again.
+            assert snapshot(app).keys() <= {"schema", *REGISTERED}
+            continue
+        for _cycle in range(CYCLES):
+            lives.rescue(app)
+        assert script in CHAIN or not unfinished(app)
+        # CHECK
+        verdict = judge(app, oracle, retention=True)
+        if script in CHAIN:
+            # What pynenc's chain leaves between two calls is not ours to finish.
+            assert verdict.lost == []
+        else:
+            verdict.assert_clean()
+            assert verdict.recovered_from.total() >= verdict.extra
+    figure(
+        f"{KILLS} kills before and {KILLS} after each of {len(WRITING)} scripts: all finished"
+        f" within {CYCLES} cycles"
+    )
