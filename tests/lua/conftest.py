@@ -126,22 +126,8 @@ def key(app_id: str) -> Callable[[str], bytes]:
 
 @pytest.fixture
 def snapshot(raw: Redis, app_id: str, key: Callable[[str], bytes]) -> Callable[[], dict[str, Any]]:
-    """Reads everything that is stored of the app, by the part of the key after the app.
-
-    But not when contexts were sent: every call that brings them renews that.
-    """
-
-    def take() -> dict[str, Any]:
-        names = keys_of(raw, app_id)
-        found = contents(raw, [*names, key("apps")])
-        listed = found.pop()
-        parts = (to_text(name.partition(b"}:")[2]) for name in names)
-        stored = dict(zip(parts, found, strict=True)) | ({"apps": listed} if listed else {})
-        if isinstance(times := stored.get("context_times"), list):
-            stored["context_times"] = sorted(runner for runner, _ in times)
-        return stored
-
-    return take
+    """Reads everything that is stored of the app; see `stored_of`."""
+    return lambda: stored_of(raw, app_id, key("apps"))
 
 
 @pytest.fixture
@@ -224,6 +210,21 @@ def remove(raw: Redis, app_id: str) -> None:
     """Remove every key in the app's name."""
     if keys := keys_of(raw, app_id):
         raw.unlink(*keys)
+
+
+def stored_of(raw: Redis, app_id: str, apps: bytes) -> dict[str, Any]:
+    """Everything that is stored of an app, by the part of the key after the app.
+
+    But not when contexts were sent: every call that brings them renews that.
+    """
+    names = keys_of(raw, app_id)
+    found = contents(raw, [*names, apps])
+    listed = found.pop()
+    parts = (to_text(name.partition(b"}:")[2]) for name in names)
+    stored = dict(zip(parts, found, strict=True)) | ({"apps": listed} if listed else {})
+    if isinstance(times := stored.get("context_times"), list):
+        stored["context_times"] = sorted(runner for runner, _ in times)
+    return stored
 
 
 def contents(raw: Redis, keys: list[bytes]) -> list[Any]:
