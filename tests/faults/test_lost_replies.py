@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,18 +13,28 @@ import pytest
 import servers
 from calling.tools import commands
 from conftest import settings_of
+from faults.oracle import judge
 from faults.proxy import Fault, proxied
 from faults.scale import scaled
+from faults.tools import Client, Fleet, wait_for_the_end
+from life import life_tasks
+from life.tools import bind, snapshot
 from lua.conftest import isolated_library, remove, stored_of
+from lua.model import check
 from lua.samples import BEFORE, SAMPLES
 from lua.test_every_script import WRITERS, in_time
 from pynenc_redis_lua.client import Connection
 from pynenc_redis_lua.scripts.api import Scripts
+from pynenc_redis_lua.scripts.library import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pynenc import Pynenc
+
+    from faults.oracle import Oracle
     from faults.proxy import Command, Proxy
+    from faults.tools import Where
     from servers import Server
 
 STANDALONE = [name for name in servers.names() if "cluster" not in name]
@@ -144,3 +158,105 @@ def test_every_script_leaves_what_one_execution_leaves(
     ]
     assert different == []
     figure(f"{server.name}: {len(WRITERS)} scripts with {len(Fault)} faults each: 0 differences")
+
+
+# Clients and workers
+
+
+SEED = 20_261_124
+INVOCATIONS = scaled(400, 5_000)
+WORKERS = 2
+
+
+class Storm:
+    """Lets a share of all requests meet a fault: of each script or command always the same ones.
+
+    Attributes:
+        met: How many requests met one, by script or command.
+    """
+
+    def __init__(self, share: float, *faults: Fault) -> None:
+        self.met: Counter[str] = Counter()
+        self._share, self._faults = share, faults
+        self._chance: dict[str, Random] = {}
+        self._lock = threading.Lock()
+        self._names = {library().script(name).rendered.sha1: name for name in library().names}
+
+    def plan(self, command: Command) -> Fault | None:
+        sha1 = command[1].decode(errors="replace") if len(command) > 1 else ""
+        name = self._names.get(sha1, command[0].decode())
+        with self._lock:
+            rng = self._chance.setdefault(name, Random(f"{SEED} {name}"))
+            if rng.random() >= self._share:
+                return None
+            self.met[name] += 1
+            return rng.choice(self._faults)
+
+
+# Workers are neither dead nor late for as long as this test lasts; who waits for a delayed reply
+# gives up soon.
+HASTY = {
+    "socket_timeout": 0.5,
+    "max_pending_seconds": 600.0,
+    "runner_considered_dead_after_minutes": 10.0,
+}
+
+
+def test_work_goes_on_as_if_nothing_was_lost(
+    app: Pynenc,
+    where: Where,
+    proxy: Proxy,
+    oracle: Oracle,
+    figure: Callable[[str], None],
+) -> None:
+    storm = Storm(0.05, *Fault)
+    proxy.plan = storm.plan
+    through = where._replace(server=proxy.server)
+    with Fleet(through, WORKERS, **HASTY) as fleet:
+        # Workers are idle now and then, and wait for the doorbell.
+        with Client(through.app(**HASTY), oracle, Random(SEED), ahead=2) as client:
+            client.wait_for(INVOCATIONS, timeout=scaled(60, 1_200))
+        wait_for_the_end(app)
+        assert fleet.exits() == 0
+    verdict = judge(app, oracle)
+    verdict.assert_clean()
+    check(snapshot(app))
+    assert verdict.recovered_from.total() == verdict.extra == 0
+    assert verdict.acknowledged >= INVOCATIONS
+    assert storm.met.keys() >= {
+        "BLPOP",
+        "orchestrator/submit",
+        "orchestrator/claim",
+        "orchestrator/commit_status",
+    }
+    figure(
+        f"{where.server.name}: {verdict.acknowledged:,} invocations, {storm.met.total():,}"
+        f" requests or replies lost, {storm.met['BLPOP']:,} of them of the doorbell: 0 lost,"
+        " 0 twice, 0 stuck, 0 executions beyond the first"
+    )
+
+
+def test_one_invocation_stands_for_all_calls_of_a_key(
+    app: Pynenc, where: Where, proxy: Proxy, figure: Callable[[str], None]
+) -> None:
+    """The repeated submission must not find the first one, nor may another client slip between."""
+    keys = scaled(40, 1_000)
+    storm = Storm(0.15, Fault.DROP_REQUEST, Fault.DROP_REPLY, Fault.CUT)
+    proxy.plan = storm.plan
+    clients = [where._replace(server=proxy.server).app(**HASTY) for _ in range(4)]
+
+    def submit(client: Pynenc) -> list[str]:
+        once = bind(client, life_tasks.once_by_key)
+        return [once(str(key), "same").invocation_id for key in range(keys)]
+
+    with ThreadPoolExecutor(len(clients)) as executor:
+        first, *others = executor.map(submit, clients)
+    assert all(ids == first for ids in others)
+    assert len(set(first)) == app.orchestrator.count_invocations() == keys
+    assert app.broker.count_invocations() == keys
+    check(snapshot(app))
+    assert storm.met["orchestrator/submit"] > keys / 4
+    figure(
+        f"{where.server.name}: {keys * len(clients):,} calls for {keys:,} invocations,"
+        f" {storm.met.total():,} requests or replies lost: {keys:,} invocations"
+    )
