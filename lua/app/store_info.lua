@@ -1,6 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 --- List an app, with what is needed to make it again.
--- @version 1
+-- @version 2
 -- @key apps
 -- @arg app_id id
 -- @arg info bytes

@@ -1,6 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 --- Remove all queues of the app, and the doorbell of one.
--- @version 1
+-- @version 2
 -- @key queue
 -- @key queued
 -- @key queue_sequence

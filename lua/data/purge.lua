@@ -1,6 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 --- Remove all client data of the app.
--- @version 1
+-- @version 2
 -- @key client_data
 -- @key client_data_uses
 -- @key client_data_idle

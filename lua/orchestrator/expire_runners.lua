@@ -1,8 +1,8 @@
-#!lua
+#!lua flags=allow-oom
 --- Forget runners that have been silent for a time, at most `count` of them.
 --- Replies with how many there were. None is forgotten for the silence of an outage: what it runs
 --- would be taken for orphaned.
--- @version 1
+-- @version 2
 -- @key heartbeats
 -- @key heartbeats_since
 -- @key runners

@@ -1,8 +1,8 @@
-#!lua
+#!lua flags=allow-oom
 --- Note that runners are alive, and what they are.
 --- `queues` is packed; with `keeps_queues` what a runner said before stands. Where nobody was heard of
 --- for `outage_us`, there was an outage, and it is noted that it ended.
--- @version 1
+-- @version 2
 -- @key heartbeats
 -- @key heartbeats_since
 -- @key runners

@@ -1,6 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 --- Remove all data that the orchestrator keeps of the app.
--- @version 1
+-- @version 2
 -- @key statuses
 -- @key registered
 -- @key open

@@ -1,6 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 --- Record the end of an atomic service; the first end stands.
--- @version 1
+-- @version 2
 -- @key services
 -- @key service_times
 -- @key service_holder

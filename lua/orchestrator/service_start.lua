@@ -1,10 +1,10 @@
-#!lua
+#!lua flags=allow-oom
 --- Record the start of an atomic service; only one execution runs at a time.
 --- Where another one runs, this one is recorded as blocked, with no length. A holder that has not
 --- been heard of for `dead_us` is taken over: it is recorded as abandoned. With `overdue_us`, it starts
 --- only if nobody has started one for that time, which this runner has been there for; if not, nothing
 --- is recorded.
--- @version 1
+-- @version 2
 -- @key services
 -- @key service_times
 -- @key service_holder

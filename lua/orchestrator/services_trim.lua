@@ -1,10 +1,10 @@
-#!lua
+#!lua flags=allow-oom
 --- Remove old executions of atomic services.
 --- Those that are running, that started a run of a trigger which is still recorded, or that are named
 --- in the items stay. What ended before `age_us` ago goes (0 for never), and the oldest beyond `keep`
 --- (0 for any number). `count` are looked at, behind the oldest `offset`; replies with how many went and
 --- how many stayed.
--- @version 1
+-- @version 2
 -- @key services
 -- @key service_times
 -- @key trigger_run_index

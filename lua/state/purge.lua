@@ -1,6 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 --- Remove all data that the state backend keeps of the app.
--- @version 1
+-- @version 2
 -- @key invocations
 -- @key arguments
 -- @key index

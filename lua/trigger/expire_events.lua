@@ -1,8 +1,8 @@
-#!lua
+#!lua flags=allow-oom
 --- Remove the oldest events, at most `count` of them.
 --- They are those before a time, and those beyond the newest `keep` (0 for any number). Replies with
 --- their ids. Runs of triggers that they had a part in go with them, a few for each.
--- @version 1
+-- @version 2
 -- @key events
 -- @key event_index
 -- @key event_links

@@ -1,6 +1,6 @@
-#!lua
+#!lua flags=allow-oom
 --- Remove all data of triggers of the app.
--- @version 1
+-- @version 2
 -- @key conditions
 -- @key condition_index
 -- @key triggers

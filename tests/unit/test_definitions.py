@@ -137,7 +137,7 @@ class Mistake:
 
 HEADER = [
     Mistake("no first line", {1: None}, "first line must be '#!lua'", line=1),
-    Mistake("unknown flags", {1: "#!lua flags=allow-oom"}, "first line must be '#!lua'", line=1),
+    Mistake("unknown flags", {1: "#!lua flags=no-cluster"}, "first line must be '#!lua'", line=1),
     Mistake("a space too much", {1: "#!lua "}, "first line must be '#!lua'", line=1),
     Mistake("no description", {2: None}, "must begin with a description", line=2),
     Mistake("unknown tag", {5: "-- @argument invocation_id id"}, "unknown tag @argument", line=5),

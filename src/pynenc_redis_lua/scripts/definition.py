@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 ARGUMENT_TYPES = frozenset({"id", "str", "bytes", "int", "count", "us"})
 NUMBER_TYPES = frozenset({"int", "count"})
 
+_FLAGS = {
+    "#!lua": "",
+    "#!lua flags=no-writes": "no-writes",
+    "#!lua flags=allow-oom": "allow-oom",
+}
 _TAG = re.compile(r"--\s*@(\w+)\s*(.*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
@@ -74,7 +79,7 @@ class Definition:
         name: Path below the Lua folder without suffix, such as ``state/add_histories``.
         path: The file.
         summary: What it does.
-        read_only: Whether it is flagged ``no-writes``.
+        flag: What its first line says of it to the server: ``no-writes``, ``allow-oom`` or nothing.
         version: Raised with every change of the rendered text.
         keys: Keys in the order of KEYS; a writing script has ``schema`` first.
         arguments: Arguments in the order of ARGV.
@@ -90,7 +95,7 @@ class Definition:
     name: str
     path: Path
     summary: str
-    read_only: bool
+    flag: str
     version: int
     keys: tuple[KeyUse, ...]
     arguments: tuple[Argument, ...]
@@ -101,6 +106,11 @@ class Definition:
     cost: str
     body_line: int
     body: tuple[str, ...]
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is flagged ``no-writes``."""
+        return self.flag == "no-writes"
 
     @property
     def gated(self) -> bool:
@@ -130,16 +140,16 @@ class _Parser:
         return ScriptDefinitionError(f"{self.path}:{line}: {message}")
 
     def definition(self) -> Definition:
-        read_only = self._shebang()
+        flag = self._flag()
         body_line = self._header()
         arguments = tuple(self._typed("arg"))
         items = tuple(self._typed("item"))
-        keys = self._keys(arguments, read_only=read_only)
+        keys = self._keys(arguments, read_only=flag == "no-writes")
         return Definition(
             name=self.name,
             path=self.path,
             summary=" ".join(self.summary),
-            read_only=read_only,
+            flag=flag,
             version=self._version(),
             keys=keys,
             arguments=arguments,
@@ -152,13 +162,12 @@ class _Parser:
             body=tuple(self.lines[body_line - 1 :]),
         )
 
-    def _shebang(self) -> bool:
+    def _flag(self) -> str:
         first = self.lines[0] if self.lines else ""
-        if first == "#!lua":
-            return False
-        if first == "#!lua flags=no-writes":
-            return True
-        raise self.error(1, f"first line must be '#!lua' or '#!lua flags=no-writes', not {first!r}")
+        if first not in _FLAGS:
+            known = " or ".join(map(repr, _FLAGS))
+            raise self.error(1, f"first line must be {known}, not {first!r}")
+        return _FLAGS[first]
 
     def _header(self) -> int:
         for number, line in enumerate(self.lines[1:], start=2):

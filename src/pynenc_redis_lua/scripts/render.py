@@ -180,7 +180,7 @@ def _lines(marked: str) -> list[Line]:
 
 def _opening(definition: Definition) -> list[str]:
     """Return the head of every script: what it is, how it fails, its keys."""
-    flags = " flags=no-writes" if definition.read_only else ""
+    flags = f" flags={definition.flag}" if definition.flag else ""
     return [
         f"#!lua{flags}",
         f"-- {definition.name} version {definition.version}",
