@@ -1,19 +1,2 @@
---[[% use "lib/pack.lua" %]]
--- The member of `task_index` that an invocation has by its status.
-local function task_member(invocation_id, record)
-  local time = string.format("%016.0f", tonumber(record.registered_us))
-  return pack(record.task) .. pack(record.status) .. time .. invocation_id
-end
-
--- The members of `concurrency` that an invocation has by its status. It holds a slot from the claim
--- on: between claim and start nobody else may get it.
-local function concurrency_members(invocation_id, record)
-  local status, members = record.status, {}
-  if record.slot ~= "" and (status == "pending" or status == "running") then
-    members[1] = pack("slot") .. pack(record.slot) .. pack(status) .. pack(invocation_id)
-  end
-  if record.unique ~= "" and status == "registered" then
-    members[#members + 1] = pack("unique") .. pack(record.unique) .. pack(invocation_id)
-  end
-  return members
-end
+--[[% use "lib/task_member.lua" %]]
+--[[% use "lib/concurrency_members.lua" %]]

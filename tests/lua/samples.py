@@ -117,8 +117,30 @@ _SUBMISSION = (
     "digests",
 )
 
+
+def _check(collection: str = "", **more: int) -> dict[str, Any]:
+    named = {"collection": collection} if collection else {}
+    return {"cursor": "0", "count": 10, "repair": 1, **named, **more}
+
+
 # Arguments of each script. The writers, run in this order, store what the readers read.
 SAMPLES: dict[str, dict[str, Any]] = {
+    # First of all: among what the others leave, they would find something to mend.
+    "check/types": {},
+    "check/queue": _check(),
+    "check/queued": _check(),
+    "check/history": _check(),
+    "check/invocations": _check(),
+    "check/statuses": _check(),
+    "check/status_times": _check("open"),
+    "check/task_index": _check(),
+    "check/concurrency": _check(),
+    "check/waits": _check(grace_us=0),
+    "check/blocking": _check(),
+    "check/payloads": _check("results"),
+    "check/workflow_data": _check("workflow_data"),
+    "check/history_times": _check(),
+    "check/index": _check(),
     "app/store_info": {"app_id": "app", "info": b"{}"},
     "app/get_info": {"app_id": "app"},
     "app/infos_page": {"cursor": "0", "count": 10},

@@ -80,6 +80,8 @@ NOT_READ = {
     ("orchestrator/count", "registered"),
     ("orchestrator/page", "registered"),
     ("orchestrator/stale_page", "heartbeats_since"),
+    # To tell the types is what it is for.
+    *(("check/types", key.name) for key in library().script("check/types").definition.keys),
 }
 
 

@@ -105,6 +105,156 @@ class Scripts(ScriptRunner):
             items=items,
         )
 
+    def check_blocking(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `blocking`.
+
+        Each member is waited for, waits for none and is free to run.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/blocking", cursor=cursor, count=count, repair=repair)
+
+    def check_concurrency(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `concurrency`: each member is that of a status.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/concurrency", cursor=cursor, count=count, repair=repair)
+
+    def check_history(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `history`.
+
+        Its records can be read, and are found by their time.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N), and the length of each one's history.
+        """
+        return self.call("check/history", cursor=cursor, count=count, repair=repair)
+
+    def check_history_times(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `history_times`: each member refers to a record.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/history_times", cursor=cursor, count=count, repair=repair)
+
+    def check_index(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `index`: each relation is that of a record.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/index", cursor=cursor, count=count, repair=repair)
+
+    def check_invocations(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `invocations`.
+
+        Each has its members of `index`, and a status.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/invocations", cursor=cursor, count=count, repair=repair)
+
+    def check_payloads(self, *, collection: str, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `arguments`, `results` or `exceptions`.
+
+        Each is of an invocation that is known.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call(
+            "check/payloads", collection=collection, cursor=cursor, count=count, repair=repair
+        )
+
+    def check_queue(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `queue`.
+
+        Each member is a place in `queued`, and its number was given out.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/queue", cursor=cursor, count=count, repair=repair)
+
+    def check_queued(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `queued`: each place is in `queue`.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/queued", cursor=cursor, count=count, repair=repair)
+
+    def check_status_times(self, *, collection: str, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `registered`, `open` or `expiring`.
+
+        Each member has a status that puts it there.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call(
+            "check/status_times", collection=collection, cursor=cursor, count=count, repair=repair
+        )
+
+    def check_statuses(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `statuses`: all that a status implies is there.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/statuses", cursor=cursor, count=count, repair=repair)
+
+    def check_task_index(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `task_index`: each member is that of a status.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/task_index", cursor=cursor, count=count, repair=repair)
+
+    def check_types(self) -> Reply:
+        """Read the type of each key of the app, but for the doorbells, and its schema number.
+
+        Types come in the order of the keys, "none" for a key that does not exist; the number is
+        false where there is none, or another type.
+
+        Replies: OK types schema_number.
+        Cost: O(1).
+        """
+        return self.call("check/types")
+
+    def check_waits(self, *, grace_us: int, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `waits`.
+
+        Each edge is there both ways, and whoever is waited for is not final. One that has been
+        final for less than `grace_us` may still be releasing those who wait for it.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call(
+            "check/waits", grace_us=grace_us, cursor=cursor, count=count, repair=repair
+        )
+
+    def check_workflow_data(
+        self, *, collection: str, cursor: str, count: int, repair: int
+    ) -> Reply:
+        """Verify a page of `workflow_data` or `workflow_values`.
+
+        Each entry is found by its workflow.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call(
+            "check/workflow_data", collection=collection, cursor=cursor, count=count, repair=repair
+        )
+
     def data_expire(self, *, age_us: int, count: int) -> Reply:
         """Remove values that nothing refers to any more, at most `count` of them.
 

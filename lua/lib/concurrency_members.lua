@@ -1,0 +1,13 @@
+--[[% use "lib/pack.lua" %]]
+-- The members of `concurrency` that an invocation has by its status. It holds a slot from the claim
+-- on: between claim and start nobody else may get it.
+local function concurrency_members(invocation_id, record)
+  local status, members = record.status, {}
+  if record.slot ~= "" and (status == "pending" or status == "running") then
+    members[1] = pack("slot") .. pack(record.slot) .. pack(status) .. pack(invocation_id)
+  end
+  if record.unique ~= "" and status == "registered" then
+    members[#members + 1] = pack("unique") .. pack(record.unique) .. pack(invocation_id)
+  end
+  return members
+end
