@@ -120,7 +120,7 @@ _SUBMISSION = (
 
 def _check(collection: str = "", **more: int) -> dict[str, Any]:
     named = {"collection": collection} if collection else {}
-    return {"cursor": "0", "count": 10, "repair": 1, **named, **more}
+    return {"cursor": "0", "count": 1000, "repair": 1, **named, **more}
 
 
 # Arguments of each script. The writers, run in this order, store what the readers read.
@@ -141,6 +141,25 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "check/workflow_data": _check("workflow_data"),
     "check/history_times": _check(),
     "check/index": _check(),
+    "check/runners": _check(),
+    "check/heartbeats": _check(),
+    "check/runner_contexts": _check(),
+    "check/context_times": _check(),
+    "check/services": _check(),
+    "check/service_times": _check(),
+    "check/packed": _check("replies"),
+    "check/triggers": _check(),
+    "check/condition_index": _check(),
+    "check/changes": _check(),
+    "check/valid_conditions": _check(),
+    "check/valid_order": _check(),
+    "check/events": _check(),
+    "check/event_links": _check(),
+    "check/event_index": _check(),
+    "check/trigger_runs": _check(),
+    "check/trigger_run_index": _check(),
+    "check/client_data": _check(),
+    "check/client_data_uses": _check(),
     "app/store_info": {"app_id": "app", "info": b"{}"},
     "app/get_info": {"app_id": "app"},
     "app/infos_page": {"cursor": "0", "count": 10},

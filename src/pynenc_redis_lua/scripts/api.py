@@ -115,6 +115,36 @@ class Scripts(ScriptRunner):
         """
         return self.call("check/blocking", cursor=cursor, count=count, repair=repair)
 
+    def check_changes(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `changes`.
+
+        Each can be read.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/changes", cursor=cursor, count=count, repair=repair)
+
+    def check_client_data(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `client_data`.
+
+        Each value is whole, and what is not is left to retention.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N), and the chunks of large values.
+        """
+        return self.call("check/client_data", cursor=cursor, count=count, repair=repair)
+
+    def check_client_data_uses(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `client_data_uses`.
+
+        Each user is there, and what it refers to.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/client_data_uses", cursor=cursor, count=count, repair=repair)
+
     def check_concurrency(self, *, cursor: str, count: int, repair: int) -> Reply:
         """Verify a page of `concurrency`: each member is that of a status.
 
@@ -122,6 +152,66 @@ class Scripts(ScriptRunner):
         Cost: O(count log N).
         """
         return self.call("check/concurrency", cursor=cursor, count=count, repair=repair)
+
+    def check_condition_index(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `condition_index`.
+
+        Each member is of a condition or a trigger that is stored.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/condition_index", cursor=cursor, count=count, repair=repair)
+
+    def check_context_times(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `context_times`.
+
+        Each is of a context that is stored.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/context_times", cursor=cursor, count=count, repair=repair)
+
+    def check_event_index(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `event_index`.
+
+        Each member is that of an event.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/event_index", cursor=cursor, count=count, repair=repair)
+
+    def check_event_links(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `event_links`.
+
+        Each is of an event that is stored.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/event_links", cursor=cursor, count=count, repair=repair)
+
+    def check_events(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `events`.
+
+        Each has its members of `event_index`, and says whether it has links.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/events", cursor=cursor, count=count, repair=repair)
+
+    def check_heartbeats(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `heartbeats`.
+
+        Each is of a runner that is known.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/heartbeats", cursor=cursor, count=count, repair=repair)
 
     def check_history(self, *, cursor: str, count: int, repair: int) -> Reply:
         """Verify a page of `history`.
@@ -159,6 +249,18 @@ class Scripts(ScriptRunner):
         """
         return self.call("check/invocations", cursor=cursor, count=count, repair=repair)
 
+    def check_packed(self, *, collection: str, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `replies` or `cron_times`, to which nothing else refers.
+
+        Each can be read.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call(
+            "check/packed", collection=collection, cursor=cursor, count=count, repair=repair
+        )
+
     def check_payloads(self, *, collection: str, cursor: str, count: int, repair: int) -> Reply:
         """Verify a page of `arguments`, `results` or `exceptions`.
 
@@ -189,6 +291,46 @@ class Scripts(ScriptRunner):
         """
         return self.call("check/queued", cursor=cursor, count=count, repair=repair)
 
+    def check_runner_contexts(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `runner_contexts`.
+
+        Each has a time, by which retention finds it.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/runner_contexts", cursor=cursor, count=count, repair=repair)
+
+    def check_runners(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `runners`.
+
+        Each has a heartbeat.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/runners", cursor=cursor, count=count, repair=repair)
+
+    def check_service_times(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `service_times`.
+
+        Each is of an execution that is recorded.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/service_times", cursor=cursor, count=count, repair=repair)
+
+    def check_services(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `services`.
+
+        Each has its start, and the one that is running is the holder.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/services", cursor=cursor, count=count, repair=repair)
+
     def check_status_times(self, *, collection: str, cursor: str, count: int, repair: int) -> Reply:
         """Verify a page of `registered`, `open` or `expiring`.
 
@@ -217,6 +359,36 @@ class Scripts(ScriptRunner):
         """
         return self.call("check/task_index", cursor=cursor, count=count, repair=repair)
 
+    def check_trigger_run_index(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `trigger_run_index`.
+
+        Each member is that of a run.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/trigger_run_index", cursor=cursor, count=count, repair=repair)
+
+    def check_trigger_runs(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `trigger_runs`.
+
+        Each has its members of `trigger_run_index`.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/trigger_runs", cursor=cursor, count=count, repair=repair)
+
+    def check_triggers(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `triggers`.
+
+        Each is found by its task and its conditions.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/triggers", cursor=cursor, count=count, repair=repair)
+
     def check_types(self) -> Reply:
         """Read the type of each key of the app, but for the doorbells, and its schema number.
 
@@ -227,6 +399,26 @@ class Scripts(ScriptRunner):
         Cost: O(1).
         """
         return self.call("check/types")
+
+    def check_valid_conditions(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `valid_conditions`.
+
+        Each has a version.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/valid_conditions", cursor=cursor, count=count, repair=repair)
+
+    def check_valid_order(self, *, cursor: str, count: int, repair: int) -> Reply:
+        """Verify a page of `valid_order`.
+
+        Each is of a valid condition that is recorded.
+
+        Replies: PAGE cursor problems looked_at | MENDED cursor left.
+        Cost: O(count log N).
+        """
+        return self.call("check/valid_order", cursor=cursor, count=count, repair=repair)
 
     def check_waits(self, *, grace_us: int, cursor: str, count: int, repair: int) -> Reply:
         """Verify a page of `waits`.
