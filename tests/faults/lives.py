@@ -20,6 +20,7 @@ from pynenc.trigger.trigger_builder import TriggerBuilder
 from faults import fault_tasks as tasks
 from faults.oracle import Oracle
 from life.tools import bind, claim, orchestrator, runner, without_core_tasks
+from pynenc_redis_lua.consistency import check
 from pynenc_redis_lua.scripts.runner import ScriptRunner
 from triggers.tools import EVERY_HOUR, make_due
 
@@ -194,3 +195,9 @@ def rescue(app: Pynenc) -> None:
     orchestrator(app).recover_invocations(who)
     app.trigger.trigger_loop_iteration(AtomicServiceRun(runner_id=who.runner_id))
     work_off(app, who)
+
+
+def repair(app: Pynenc) -> None:
+    """Mend whatever is damaged."""
+    for problem in check(orchestrator(app).scripts, repair=True):
+        assert problem.repaired, problem

@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections import Counter
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -17,10 +18,9 @@ from faults import lives
 from faults.oracle import Oracle, judge
 from faults.scale import scaled
 from faults.tools import Where, unfinished
-from life.tools import remove, snapshot
+from life.tools import client_of, key_of, remove, snapshot
 from processes import Child, Kill
-
-# CHECK
+from pynenc_redis_lua.consistency import check
 from pynenc_redis_lua.scripts.library import library
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ KILLS = scaled(1, 20)
 # What the living need to finish what the dead left.
 CYCLES = 2
 SEED = 20_261_126
-WRITING = [name for name in library().names if not library().script(name).definition.read_only]
+# A repair calls the others: see the end.
+WRITING = [
+    name
+    for name in library().names
+    if not library().script(name).definition.read_only and not name.startswith("check/")
+]
 # Called where a component of the app is not ours, and by hand.
 CHAIN = {
     "orchestrator/register",
@@ -47,6 +52,8 @@ CHAIN = {
     "trigger/settle",
     "trigger/store_run",
 }
+# What can be made anew from records.
+INDEXES = ("registered", "open", "expiring", "task_index", "concurrency", "index", "history_times")
 REGISTERED = {"conditions", "condition_index", "triggers"}
 
 
@@ -109,7 +116,7 @@ def test_nothing_is_left_in_limbo(
         for _cycle in range(CYCLES):
             lives.rescue(app)
         assert script in CHAIN or not unfinished(app)
-        # CHECK
+        assert list(check(app.orchestrator.scripts)) == []
         verdict = judge(app, oracle, retention=True)
         if script in CHAIN:
             # What pynenc's chain leaves between two calls is not ours to finish.
@@ -121,3 +128,29 @@ def test_nothing_is_left_in_limbo(
         f"{KILLS} kills before and {KILLS} after each of {len(WRITING)} scripts: all finished"
         f" within {CYCLES} cycles"
     )
+
+
+@pytest.mark.parametrize("server", servers.names()[:1], indirect=True)
+def test_a_repair_that_is_killed_is_finished_by_the_next(
+    where: Where, oracle: Oracle, figure: Callable[[str], None]
+) -> None:
+    app = lives.whole(where)
+    kills = 0
+    for number in count(1, scaled(20, 1)):
+        for after in (False, True):
+            lives.Life(app, oracle.path).live()
+            for name in INDEXES:
+                client_of(app).delete(key_of(app, name))
+            kill = Kill(number, after, writing=True)
+            killed = Child(partial(lives.whole, where), lives.repair, kill=kill).is_killed()
+            kills += killed
+            lives.repair(app)
+            assert list(check(app.orchestrator.scripts)) == []
+            lives.rescue(app)
+            judge(app, oracle, retention=True).assert_clean()
+        if not killed:
+            break
+    app.purge()
+    remove(app)
+    assert kills > 5
+    figure(f"{kills} kills of a repair: all finished by the next")

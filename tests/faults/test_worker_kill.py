@@ -12,8 +12,7 @@ import servers
 from faults.oracle import judge
 from faults.scale import scaled
 from faults.tools import THREADS, Client, Fleet, wait_for_the_end
-
-# CHECK
+from pynenc_redis_lua.consistency import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +45,7 @@ def test_loses_and_doubles_nothing(
     assert verdict.acknowledged >= INVOCATIONS
     assert fleet.killed > 5
     assert verdict.extra <= verdict.recovered_from.total() <= fleet.killed * THREADS
-    # CHECK
+    assert list(check(app.orchestrator.scripts)) == []
     slots = fleet.killed * THREADS
     figure(
         f"{verdict.acknowledged:,} invocations, {fleet.killed} kills of {WORKERS} processes:"
