@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import servers
 from faults import fault_tasks as tasks
 from life.tools import bind, build_app, client_of, key_of
+from lua.model import Record
 from processes import Child
 from servers import Server
 
@@ -197,9 +198,14 @@ def finished(app: Pynenc) -> int:
 
 
 def wait_for_the_end(app: Pynenc, timeout: float = 60) -> None:
-    servers.wait_for(
-        lambda: unfinished(app) == 0, timeout=timeout, message="every invocation is final"
-    )
+    try:
+        servers.wait_for(
+            lambda: unfinished(app) == 0, timeout=timeout, message="every invocation is final"
+        )
+    except TimeoutError as error:
+        left = client_of(app).zrange(key_of(app, "open"), 0, 4)
+        records = [Record.read(client_of(app).hget(key_of(app, "statuses"), id_)) for id_ in left]
+        raise TimeoutError(f"{error}: {records}") from None
 
 
 def wait_for_more(app: Pynenc, count: int = 20, timeout: float = 20) -> float:

@@ -1,0 +1,83 @@
+"""A worker is stopped past the dead limit, its work is done by another one, and it wakes up."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+import servers
+from faults import fault_tasks as tasks
+from faults.oracle import judge
+from faults.scale import scaled
+from faults.tools import THREADS, Fleet, wait_for_the_end
+from life.tools import bind, client_of, key_of
+from pynenc_redis_lua.consistency import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pynenc import Pynenc
+
+    from faults.oracle import Oracle
+    from faults.tools import Where
+
+ROUNDS = scaled(2, 100 // THREADS)
+# What belongs to an invocation and must stay as its new owner left it.
+KEPT = ("statuses", "history", "results", "exceptions", "expiring", "waits", "queue", "queued")
+
+pytestmark = pytest.mark.parametrize("server", servers.names()[:1], indirect=True)
+
+
+def test_writes_nothing_when_it_wakes_up(
+    app: Pynenc, where: Where, oracle: Oracle, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    late = 0
+    for number in range(ROUNDS):
+        gate = tmp_path / f"gate {number}"
+        tokens = [f"round {number} {each}" for each in range(THREADS)]
+        calls = [(oracle.path, token, str(gate)) for token in tokens]
+        with Fleet(where, 1) as old:
+            oracle.submit(tokens, lambda c=calls: bind(app, tasks.hold).parallelize(c).invocations)
+            ids = {id_ for id_, token in oracle.acknowledged().items() if token in tokens}
+            wait_for_executions(oracle, ids, 1)
+            old.workers[0].signal(signal.SIGSTOP)
+            with Fleet(where, 1):
+                # It is dead to the other one, which takes over what it was running.
+                wait_for_executions(oracle, ids, 2)
+                gate.touch()
+                wait_for_the_end(app)
+            before = kept(app)
+            old.workers[0].signal(signal.SIGCONT)
+            # It ends when its threads have come through with what they held.
+        assert kept(app) == before
+        ends = [line["id"] for line in oracle.lines("ended") if line["id"] in ids]
+        late += len(ends) - len(ids)
+    assert late == ROUNDS * THREADS
+    verdict = judge(app, oracle)
+    verdict.assert_clean()
+    assert verdict.extra == verdict.recovered_from.total() == late
+    assert list(check(app.orchestrator.scripts)) == []
+    figure(f"{late} late ends of workers that were taken for dead: 0 stale writes")
+
+
+def wait_for_executions(oracle: Oracle, ids: set[str], times: int) -> None:
+    def all_began() -> bool:
+        began = [line["id"] for line in oracle.lines("began") if line["id"] in ids]
+        return len(began) == times * len(ids)
+
+    servers.wait_for(all_began, timeout=60, message=f"{len(ids)} have begun {times} times")
+
+
+def kept(app: Pynenc) -> dict[str, object]:
+    """What is stored of invocations."""
+    client = client_of(app)
+    return {
+        name: client.hgetall(key)
+        if client.type(key) == b"hash"
+        else client.zrange(key, 0, -1, withscores=True)
+        for name in KEPT
+        if client.exists(key := key_of(app, name))
+    }
