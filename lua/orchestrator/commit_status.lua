@@ -31,6 +31,7 @@
 -- @arg outcome str
 -- @arg serialized bytes
 -- @returns OK owner time task noted more | REFUSED status owner time | TAKEN status owner time | UNKNOWN
+-- @resend
 -- @cost O(log N), and up to 250 who wait for an invocation that becomes final
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/set_status.lua" %]]

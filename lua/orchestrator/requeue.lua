@@ -31,6 +31,7 @@
 -- @arg notes int
 -- @returns OK owner time task noted | REFUSED status owner time | UNKNOWN
 -- @errors NO_WAY_BACK
+-- @resend
 -- @cost O(log N)
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/requeue.lua" %]]

@@ -39,6 +39,7 @@
 -- @item reroutes str
 -- @item digests bytes
 -- @returns OK noted | EXISTS invocation_id
+-- @resend
 -- @cost O(n log N) for n items
 --[[% use "lib/submit.lua" %]]
 --[[% use "lib/time.lua" %]]

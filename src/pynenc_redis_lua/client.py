@@ -107,11 +107,13 @@ class Connection:
     Attributes:
         settings: Where it leads, and how it behaves.
         was_answered: Whether the server has ever answered a call of this process.
+        connects: How often a connection was made: behind each may be another server.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.was_answered = False
+        self.connects = 0
         # The process that made the client, and the client: one value, so that a thread of a forked
         # child never sees its own process with its parent's client.
         self._made: tuple[int, Redis | RedisCluster] | None = None
@@ -136,8 +138,30 @@ class Connection:
             with self._lock:
                 made = self._made
                 if made is None or made[0] != os.getpid():
-                    made = self._made = (os.getpid(), _make_client(self.settings))
+                    made = self._made = (os.getpid(), self._make_client())
         return made[1]
+
+    def _make_client(self) -> Redis | RedisCluster:
+        settings, options = self.settings, dict(self.settings.options)
+        # The script runner alone repeats calls; redis-py would do so ten times, blindly.
+        options["retry"] = Retry(NoBackoff(), 0)
+        if settings.embedded_folder is not None:
+            options["path"] = embedded.acquire(settings.embedded_folder)
+        options["max_connections"] = settings.max_connections
+        if settings.cluster:
+            if options.pop("connection_class", None) is SSLConnection:
+                options["ssl"] = True
+            # It does what is to be done for each connection itself, and tells us.
+            options["redis_connect_func"] = self._count
+            return RedisCluster(connection_pool_class=_WAITING_POOL, **options)
+        return Redis(connection_pool=_WAITING_POOL(redis_connect_func=self._connected, **options))
+
+    def _connected(self, connection: RedisConnection) -> None:
+        connection.on_connect()
+        self._count(connection)
+
+    def _count(self, _connection: RedisConnection) -> None:
+        self.connects += 1
 
     def unavailable(self, cause: Exception) -> ServerUnavailableError:
         """Return the error for a server that stayed away."""
@@ -166,20 +190,6 @@ def _forget_parent() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_parent)
-
-
-def _make_client(settings: Settings) -> Redis | RedisCluster:
-    options = dict(settings.options)
-    # The script runner alone repeats calls; redis-py would do so ten times, blindly.
-    options["retry"] = Retry(NoBackoff(), 0)
-    if settings.embedded_folder is not None:
-        options["path"] = embedded.acquire(settings.embedded_folder)
-    options["max_connections"] = settings.max_connections
-    if settings.cluster:
-        if options.pop("connection_class", None) is SSLConnection:
-            options["ssl"] = True
-        return RedisCluster(connection_pool_class=_WAITING_POOL, **options)
-    return Redis(connection_pool=_WAITING_POOL(**options))
 
 
 def _check_numbers(conf: ConfigRedis, options: Mapping[str, Any]) -> None:

@@ -7,10 +7,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import servers
 from faults import fault_tasks as tasks
+from faults.oracle import Oracle
 from life.tools import bind, build_app, client_of, key_of
 from lua.model import Record
 from processes import Child
@@ -18,11 +20,8 @@ from servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from random import Random
 
     from pynenc import Pynenc
-
-    from faults.oracle import Oracle
 
 THREADS = 4
 DEAD_SECONDS = 4.0
@@ -109,14 +108,16 @@ class Fleet:
             self.stop()
 
 
-def mixture(oracle: Oracle, app: Pynenc, rng: Random) -> Iterator[Callable[[], int]]:
+def mixture(
+    oracle: Oracle, app: Pynenc, rng: Random, name: str = "token"
+) -> Iterator[Callable[[], int]]:
     """Endless submissions of every kind; each gives the number of invocations that it submitted."""
     number = 0
 
     def tokens(count: int = 1) -> list[str]:
         nonlocal number
         number += count
-        return [f"token {each}" for each in range(number - count, number)]
+        return [f"{name} {each}" for each in range(number - count, number)]
 
     def one(task: Any, *more: Any) -> int:
         [token] = tokens()
@@ -138,6 +139,13 @@ def mixture(oracle: Oracle, app: Pynenc, rng: Random) -> Iterator[Callable[[], i
     ]
     while True:
         yield rng.choices(kinds, weights=[20, 2, 2, 1, 4])[0]
+
+
+def submit(app: Pynenc, file: str, name: str) -> None:
+    """What a client process does until it is killed."""
+    for submission in mixture(Oracle(file), app, Random(name), name):
+        submission()
+        time.sleep(0.01)
 
 
 class Client:

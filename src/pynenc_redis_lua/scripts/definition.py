@@ -11,6 +11,7 @@ The header follows the ``#!lua`` line: a description, then tags, one a line::
     -- @item member bytes            (columns of the items that follow the arguments)
     -- @returns OK result | NONE
     -- @errors NOT_FOUND
+    -- @resend                       (to a server that has lost it: see `scripts/recent.py`)
     -- @cost O(1)
 
 Argument types: ``id`` (non-empty text), ``str`` (text), ``bytes``, ``int`` and ``count`` (Lua
@@ -87,6 +88,7 @@ class Definition:
         header_lines: Line of each key, argument and item in the file, by name.
         returns: Tag of each expected reply, with the words that describe its values.
         errors: Codes it refuses with.
+        resend: Whether a call of the last seconds is sent again to a server that may have lost it.
         cost: Its complexity.
         body_line: Line of the file on which the body begins, from 1.
         body: The lines after the header.
@@ -103,6 +105,7 @@ class Definition:
     header_lines: dict[str, int]
     returns: dict[str, str]
     errors: tuple[str, ...]
+    resend: bool
     cost: str
     body_line: int
     body: tuple[str, ...]
@@ -157,6 +160,7 @@ class _Parser:
             header_lines=self._header_lines(),
             returns=self._returns(),
             errors=tuple(self._text("errors", required=False).split()),
+            resend=bool(self._lines("resend")),
             cost=self._text("cost"),
             body_line=body_line,
             body=tuple(self.lines[body_line - 1 :]),
@@ -181,7 +185,7 @@ class _Parser:
         else:
             raise self.error(len(self.lines), "the script has no body")
         body_line = number
-        known = {"version", "key", "arg", "item", "returns", "errors", "cost"}
+        known = {"version", "key", "arg", "item", "returns", "errors", "resend", "cost"}
         for line_number, tag, _ in self.tags:
             if tag not in known:
                 raise self.error(line_number, f"unknown tag @{tag}; known are {sorted(known)}")

@@ -18,6 +18,7 @@ from redis.cluster import RedisCluster
 from pynenc_redis_lua import errors
 from pynenc_redis_lua.codec import to_bytes
 from pynenc_redis_lua.keys import app_tag
+from pynenc_redis_lua.scripts.recent import Call, RecentCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,6 +117,10 @@ class ScriptRunner:
         self._app_tag = app_tag(app_id)
         self._prepared: dict[str, _Prepared] = {}
         self._value_limit: int | None = None
+        self._recent: RecentCalls[_Prepared] = RecentCalls()
+        # Which server they were written to, and how many connects ago that was so.
+        self._server = ""
+        self._connects_seen = connection.connects
 
     def call(self, name: str, /, **arguments: Any) -> Reply:
         """Run a script.
@@ -169,6 +174,10 @@ class ScriptRunner:
         while True:
             try:
                 reply = self._send(prepared, keys, argv)
+                if self._connects_seen != self.connection.connects and self._resent(keys[0]):
+                    reply = self._send(prepared, keys, argv)
+                if prepared.resend:
+                    self._note(Call(prepared, keys, argv))
             except _SERVER_ERRORS as error:
                 problem = self._passing_problem(prepared, error)
                 now = time.monotonic()
@@ -198,13 +207,62 @@ class ScriptRunner:
             raise problem from error
         return problem
 
+    def _note(self, call: Call[_Prepared]) -> None:
+        if not self._server:
+            self._server = self._server_id(call.keys[0])
+        self._recent.note(call)
+
+    def _resent(self, key: bytes) -> bool:
+        """Write again what another server, or one that was restarted, may not know; tell if so.
+
+        What it does know is not changed by that, and what does not fit any more is refused.
+        """
+        connects, server = self.connection.connects, self._server
+        if self._recent:
+            self._server = self._server_id(key)
+        if self._server != server:
+            # Other threads go on meanwhile.
+            try:
+                for call in self._recent:
+                    self._resend(call)
+            except _SERVER_ERRORS:
+                self._server = server
+                raise
+        self._connects_seen = connects
+        return self._server != server
+
+    def _resend(self, call: Call[_Prepared]) -> None:
+        try:
+            self._send(*call)
+        except redis_errors.ResponseError as error:
+            if _is_transient(error):
+                raise
+
+    def _server_id(self, key: bytes) -> str:
+        """Return the id that a server process gives itself when it starts."""
+        client = self.connection.client
+        try:
+            # The next node that answers for the key may be another one.
+            info: dict[str, Any] = client.info("server", **self._target(client, key))
+            return str(info["run_id"])
+        except redis_errors.NoPermissionError:
+            # Then nobody can tell, and nothing is sent again.
+            return "unknown"
+
+    @staticmethod
+    def _target(client: Any, key: bytes) -> dict[str, Any]:
+        """Return the options that lead a command to the node of a key.
+
+        A read-only call names no key to redis-py's cluster client, which would ask the server for
+        them at every call; it is told the node instead.
+        """
+        if isinstance(client, RedisCluster):
+            return {"target_nodes": client.get_node_from_key(key)}
+        return {}
+
     def _send(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
         client = self.connection.client
-        # A read-only call names no key to redis-py's cluster client, which would ask the server
-        # for them at every call; it is told the node instead.
-        options: dict[str, Any] = {}
-        if isinstance(client, RedisCluster):
-            options["target_nodes"] = client.get_node_from_key(keys[0])
+        options = self._target(client, keys[0])
         execute: Callable[..., Any] = client.execute_command
         command = (prepared.command, prepared.sha1, len(keys), *keys, *argv)
         try:
@@ -248,6 +306,7 @@ class _Prepared:
         self.text = script.rendered.text
         self.sha1 = script.rendered.sha1
         self.command = "EVALSHA_RO" if definition.read_only else "EVALSHA"
+        self.resend = definition.resend
         self._lines = script.rendered.lines
         self._returns = {tag.encode(): tag for tag in definition.returns}
         self._arguments = definition.arguments

@@ -1,0 +1,150 @@
+"""A server comes back without what it had acknowledged: who wrote it writes it again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pynenc.invocation.status import InvocationStatus
+
+from calling.tools import OwnServer
+from life import life_tasks
+from life.tools import bind, build_app, claim, client_of, history_of, key_of, runner, snapshot
+from pynenc_redis_lua.consistency import check
+from pynenc_redis_lua.scripts import recent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pynenc import Pynenc
+
+ONE, OTHER = runner("one"), runner("other")
+S = InvocationStatus
+
+
+@pytest.fixture
+def own(program: Path, tmp_path: Path) -> Iterator[OwnServer]:
+    """A server that keeps nothing."""
+    own = OwnServer(program, tmp_path)
+    own.start()
+    yield own
+    own.kill()
+
+
+@pytest.fixture
+def app(own: OwnServer, app_id: str) -> Pynenc:
+    return build_app(own.server, app_id)
+
+
+@pytest.fixture
+def lose_all(own: OwnServer) -> Callable[[], None]:
+    def lose_all() -> None:
+        own.kill()
+        own.start()
+
+    return lose_all
+
+
+def test_a_submission_is_there_again(app: Pynenc, lose_all: Callable[[], None]) -> None:
+    made = bind(app, life_tasks.add).parallelize([(1, 1), (2, 2)]).invocations
+    lose_all()
+    assert app.orchestrator.count_invocations() == 2
+    assert [it.invocation_id for it in claim(app, ONE, 5)] == [it.invocation_id for it in made]
+    assert list(check(app.orchestrator.scripts)) == []
+
+
+def test_what_ended_runs_again_where_its_claim_is_lost(
+    app: Pynenc, lose_all: Callable[[], None]
+) -> None:
+    bind(app, life_tasks.add)(1, 1)
+    [first] = claim(app, ONE)
+    first.run(ONE)
+    lose_all()
+    [again] = claim(app, OTHER)
+    again.run(OTHER)
+    assert again.invocation_id == first.invocation_id
+    assert history_of(app, first.invocation_id) == [S.REGISTERED, S.PENDING, S.RUNNING, S.SUCCESS]
+    assert app.state_backend.get_result(first.invocation_id) == 2
+
+
+def test_an_end_is_there_again_where_its_start_is_known(
+    app: Pynenc, lose_all: Callable[[], None]
+) -> None:
+    """Otherwise it would be running for good, for a runner that is alive."""
+    bind(app, life_tasks.add)(1, 1)
+    [run] = claim(app, ONE)
+    app.orchestrator.set_invocation_status(run.invocation_id, S.RUNNING, ONE)
+    client = client_of(app)
+    known = {key: client.dump(key) for key in client.scan_iter()}
+    app.orchestrator.set_invocation_result(run, 2, ONE)
+    lose_all()
+    for key, dumped in known.items():
+        client.restore(key, 0, dumped)
+    assert app.orchestrator.get_invocation_status(run.invocation_id) == S.SUCCESS
+    assert app.state_backend.get_result(run.invocation_id) == 2
+    assert list(check(app.orchestrator.scripts)) == []
+
+
+def test_what_is_known_stays_as_it_is(app: Pynenc, own: OwnServer) -> None:
+    made = bind(app, life_tasks.flaky)(1)
+    for _ in range(2):
+        [run] = claim(app, ONE)
+        run.run(ONE)
+    client = client_of(app)
+    known = {key: client.dump(key) for key in client.scan_iter()}
+    before = snapshot(app)
+    own.kill()
+    own.start()
+    for key, dumped in known.items():
+        client.restore(key, 0, dumped)
+    assert made.status == S.SUCCESS
+    after = snapshot(app)
+    # Contexts were sent once more, and that is all.
+    assert dict(after.pop("context_times")).keys() == dict(before.pop("context_times")).keys()
+    assert after == before
+
+
+def test_is_not_written_again_after_cut_connections(app: Pynenc) -> None:
+    made = bind(app, life_tasks.noop)()
+    client_of(app).flushall()
+    client_of(app).execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
+    client_of(app).connection_pool.disconnect()
+    with pytest.raises(KeyError):
+        app.orchestrator.get_invocation_status(made.invocation_id)
+
+
+def test_is_not_written_again_where_nobody_may_ask_for_the_server(
+    app: Pynenc, lose_all: Callable[[], None]
+) -> None:
+    client_of(app).execute_command("ACL SETUSER", "default", "-info")
+    bind(app, life_tasks.noop)()
+    lose_all()
+    client_of(app).execute_command("ACL SETUSER", "default", "-info")
+    assert app.orchestrator.count_invocations() == 0
+
+
+def test_is_kept_for_seconds_and_within_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("pynenc_redis_lua.scripts.recent.time.monotonic", lambda: now[0])
+    kept: recent.RecentCalls[str] = recent.RecentCalls()
+    calls = [recent.Call(str(number), [], [b"x" * 2**20]) for number in range(30)]
+    for number, call in enumerate(calls):
+        now[0] = 100.0 + number
+        kept.note(call)
+    assert [call.script for call in kept] == ["24", "25", "26", "27", "28", "29"]
+    now[0] = 1_000.0
+    assert len(list(kept)) == 6
+    for call in calls:
+        kept.note(call)
+    assert [call.script for call in kept] == [str(number) for number in range(14, 30)]
+
+
+def test_is_nothing_where_the_key_is_gone_for_another_reason(app: Pynenc) -> None:
+    """The same server: what is missing was removed on purpose."""
+    made = bind(app, life_tasks.noop)()
+    app.purge()
+    assert app.orchestrator.count_invocations() == 0
+    assert client_of(app).exists(key_of(app, "statuses")) == 0
+    with pytest.raises(KeyError):
+        app.orchestrator.get_invocation_status(made.invocation_id)
