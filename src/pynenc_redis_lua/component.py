@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pynenc import context
 
 from pynenc_redis_lua.client import Settings, connection_to
+from pynenc_redis_lua.errors import ServerOutOfMemoryError
 from pynenc_redis_lua.scripts.api import Scripts
 from pynenc_redis_lua.scripts.library import library
 from pynenc_redis_lua.scripts.runner import batches
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 PAGE = 1_000
 # How long one round of recovery or of retention may take: the runner's own loop waits for it.
 SWEEP_SECONDS = 2.0
+# Whether what is called at the moment is left to the next round where there is no memory for it.
+_left_when_full: ContextVar[bool] = ContextVar("left_when_full", default=False)
 
 
 class RedisComponent:
@@ -66,8 +71,26 @@ def _waits_on(app: Pynenc, connection: Connection, error: RedisLuaError) -> bool
     works = runner.running if runner else context.get_runner_context(app.app_id) is not None
     if not works or not connection.was_answered:
         return False
+    if isinstance(error, ServerOutOfMemoryError) and _left_when_full.get():
+        return False
     app.logger.warning("the runner waits for its server: %s", error)
     return True
+
+
+@contextmanager
+def left_when_full(app: Pynenc) -> Iterator[None]:
+    """Leave to the next round of a runner's loop what the server has no memory for.
+
+    The loop must come round: heartbeats and retention run on a full server, and behind a call that
+    waits for memory they would wait for ever, for it is they who bring the memory back.
+    """
+    token = _left_when_full.set(True)
+    try:
+        yield
+    except ServerOutOfMemoryError as error:
+        app.logger.warning("left to the next round: %s", error)
+    finally:
+        _left_when_full.reset(token)
 
 
 def paged(page_behind: Callable[[bytes], list[bytes]], size: int = PAGE) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus
 
 from pynenc_redis_lua.codec import pack, to_text
+from pynenc_redis_lua.component import left_when_full
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import packed_contexts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pynenc.runner.runner_context import RunnerContext
     from pynenc.types import Params, Result
 
+    from pynenc_redis_lua.scripts.runner import Reply
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
 # Invocations of one claim, and rounds of a claim that finds nothing but held back invocations: the
@@ -141,17 +143,23 @@ class Claim:
         self, queue_name: str, count: int, *, awaited_first: bool
     ) -> list[DistributedInvocation[Any, Any]]:
         contexts = self._state.new_contexts(self._runner_ctx)
-        claimed, held_back, waiting, left, noted = self._orchestrator.scripts.orchestrator_claim(
-            queue_name=queue_name,
-            count=count,
-            awaited_first=int(awaited_first),
-            owner=pack(self._runner_ctx.runner_id),
-            context_id=self._runner_ctx.runner_id,
-            contexts=packed_contexts(contexts),
-            consumer=consumer_id(),
-            op=new_operation(),
-            notes=int(self._orchestrator.commits_triggers),
-        ).values
+        reply: Reply | None = None
+        with left_when_full(self._orchestrator.app):
+            reply = self._orchestrator.scripts.orchestrator_claim(
+                queue_name=queue_name,
+                count=count,
+                awaited_first=int(awaited_first),
+                owner=pack(self._runner_ctx.runner_id),
+                context_id=self._runner_ctx.runner_id,
+                contexts=packed_contexts(contexts),
+                consumer=consumer_id(),
+                op=new_operation(),
+                notes=int(self._orchestrator.commits_triggers),
+            )
+        if reply is None:
+            self._left = False
+            return []
+        claimed, held_back, waiting, left, noted = reply.values
         if claimed or held_back:
             self._state.remember_contexts(contexts)
         self.found = self.found or bool(claimed)

@@ -13,7 +13,7 @@ from pynenc.trigger.conditions.status import StatusContext
 
 from pynenc_redis_lua.broker import RedisBroker
 from pynenc_redis_lua.codec import to_text
-from pynenc_redis_lua.component import RedisComponent
+from pynenc_redis_lua.component import RedisComponent, left_when_full
 from pynenc_redis_lua.conf import ConfigOrchestratorRedis
 from pynenc_redis_lua.orchestrator.blocking_control import RedisBlockingControl
 from pynenc_redis_lua.records import MICROSECONDS
@@ -100,7 +100,8 @@ class OrchestratorCore(RedisComponent, BaseOrchestrator):
             report()
         elif noted:
             try:
-                self._trigger.evaluate_changes(noted, at_hand, outcome)
+                with left_when_full(self.app):
+                    self._trigger.evaluate_changes(noted, at_hand, outcome)
             except Exception:
                 # The changes are noted: the trigger loop evaluates them, and what was committed is
                 # no failure of the task.

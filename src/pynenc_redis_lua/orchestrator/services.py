@@ -11,7 +11,7 @@ from pynenc.orchestrator.atomic_service import (
     AtomicServiceRun,
 )
 
-from pynenc_redis_lua.component import PAGE
+from pynenc_redis_lua.component import PAGE, left_when_full
 from pynenc_redis_lua.orchestrator.recovery import Recovery
 from pynenc_redis_lua.orchestrator.retention import Retention
 from pynenc_redis_lua.records import (
@@ -46,7 +46,8 @@ class Services(Recovery, Retention):
         run = super().try_claim_atomic_service_run(runner_ctx) or self._claim_overdue(runner_ctx)
         if run is not None:
             try:
-                self.recover_invocations(runner_ctx)
+                with left_when_full(self.app):
+                    self.recover_invocations(runner_ctx)
                 self.auto_purge()
             except Exception as error:
                 # The runner ends only a run that it got; this one would hold the service for good.

@@ -21,8 +21,12 @@ from pynenc.trigger.conditions import CompositeLogic, EventContext
 from pynenc.trigger.trigger_context import TriggerContext
 from pynenc.trigger.trigger_definitions import TriggerDefinition
 
-from pynenc_redis_lua.component import SWEEP_SECONDS, swept
-from pynenc_redis_lua.errors import RedisLuaError, ServerUnavailableError
+from pynenc_redis_lua.component import SWEEP_SECONDS, left_when_full, swept
+from pynenc_redis_lua.errors import (
+    RedisLuaError,
+    ServerOutOfMemoryError,
+    ServerUnavailableError,
+)
 from pynenc_redis_lua.records import MICROSECONDS
 from pynenc_redis_lua.scripts.runner import batches
 from pynenc_redis_lua.trigger.conditions import Conditions, Recorded
@@ -89,6 +93,11 @@ class Firings(Conditions):
         return getattr(self._of_thread, "firing", None)
 
     def _process_loop_iteration_body(self, atomic_service_run: AtomicServiceRun) -> None:
+        with left_when_full(self.app):
+            self._fire_round(atomic_service_run)
+        self._expire_pending()
+
+    def _fire_round(self, atomic_service_run: AtomicServiceRun) -> None:
         deadline = time.monotonic() + _ROUND_SECONDS
         self.restore_registration()
         self.check_time_based_triggers(atomic_service_run=atomic_service_run)
@@ -103,7 +112,6 @@ class Firings(Conditions):
             if time.monotonic() > deadline:
                 break
             self._fire(trigger, some, waiting, atomic_service_run)
-        self._expire_pending()
 
     def _waiting_triggers(
         self, recorded: list[Recorded]
@@ -157,7 +165,7 @@ class Firings(Conditions):
             self._execute(firing)
             for batch in batches(items(surplus) if firing.settled else [], _STEP):
                 self.scripts.trigger_settle(trigger_id=trigger.trigger_id, items=batch)
-        except ServerUnavailableError:
+        except (ServerUnavailableError, ServerOutOfMemoryError):
             raise
         except FiringSettledError:
             self.app.logger.debug("trigger:%s fired already", trigger.trigger_id)
