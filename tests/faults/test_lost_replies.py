@@ -96,7 +96,7 @@ class Trial:
                     proxy.server,
                     redis_outage_budget=20.0,
                     # It waits this long for what is delayed, and for nothing else.
-                    socket_timeout=0.1 if fault is Fault.DELAY else 10.0,
+                    socket_timeout=0.05 if fault is Fault.DELAY else 10.0,
                 )
             )
             for fault in Fault
