@@ -159,7 +159,7 @@ def test_every_script_leaves_what_one_execution_leaves(
         for difference in trial.differences(f"{app_id} {name} {fault.name}", name, fault)
     ]
     assert different == []
-    figure(f"{server.name}: {len(WRITERS)} scripts with {len(Fault)} faults each: 0 differences")
+    figure(f"{len(WRITERS)} scripts with {len(Fault)} faults each: 0 differences")
 
 
 # Clients and workers
@@ -262,6 +262,6 @@ def test_one_invocation_stands_for_all_calls_of_a_key(
     check(snapshot(app))
     assert storm.met["orchestrator/submit"] > keys / 4
     figure(
-        f"{where.server.name}: {keys * len(clients):,} calls for {keys:,} invocations,"
+        f"{where.server.name}: {keys * len(clients):,} calls for {keys:,} keys,"
         f" {storm.met.total():,} requests or replies lost: {keys:,} invocations"
     )

@@ -151,7 +151,7 @@ def test_what_frees_memory_is_what_may_run_without() -> None:
 
 
 def test_every_other_script_is_refused_wholly_and_runs_when_there_is_room(
-    trial: Trial, admin: Redis, server: Server, figure: Callable[[str], None]
+    trial: Trial, admin: Redis, figure: Callable[[str], None]
 ) -> None:
     refused = sorted(set(WRITERS) - GO_ON)
     for name in refused:
@@ -165,11 +165,11 @@ def test_every_other_script_is_refused_wholly_and_runs_when_there_is_room(
         assert (refusal.value.script, refusal.value.code) == (name, "OOM")
         assert trial.stored() == before, name
         assert [without_times(trial.call(name)), without_times(trial.stored())] == expected, name
-    figure(f"{server.name}: {len(refused)} scripts refused: 0 keys changed")
+    figure(f"{len(refused)} scripts refused: 0 keys changed")
 
 
 def test_every_script_that_frees_memory_runs_without(
-    trial: Trial, admin: Redis, server: Server, figure: Callable[[str], None]
+    trial: Trial, admin: Redis, figure: Callable[[str], None]
 ) -> None:
     for name in sorted(GO_ON):
         expected = trial.in_room(name)
@@ -178,7 +178,7 @@ def test_every_script_that_frees_memory_runs_without(
         reply = trial.call(name)
         make_room(admin)
         assert [without_times(reply), without_times(trial.stored())] == expected, name
-    figure(f"{server.name}: {len(GO_ON)} scripts that free memory ran")
+    figure(f"{len(GO_ON)} scripts that free memory ran")
 
 
 # An app
