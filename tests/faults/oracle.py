@@ -93,7 +93,7 @@ class Verdict:
         lost: Acknowledged, and not on the server.
         unexpected: On the server, and nobody submitted it; or one submission, two invocations.
         stuck: Not final.
-        wrong: History against the rules, or more than one final status.
+        wrong: History against the rules or out of order, or more than one final status.
         wrong_result: Neither the token of the task nor its error.
         unexecuted: Succeeded, and its body never ran.
         unexplained: Executed more often than it was recovered, and once more.
@@ -151,7 +151,8 @@ def judge(app: Pynenc, oracle: Oracle, *, retention: bool = False) -> Verdict:
         statuses = [entry.status_record.status for entry in history]
         if not record.is_final:
             verdict.stuck.append(f"{id_}: {[status.value for status in statuses]}")
-        if _breaks_the_rules(statuses, record):
+        times = [entry.timestamp for entry in history]
+        if _breaks_the_rules(statuses, record) or times != sorted(times):
             verdict.wrong.append(f"{id_}: {record} {[status.value for status in statuses]}")
         if _has_wrong_result(app, id_, record):
             verdict.wrong_result.append(id_)
@@ -161,13 +162,13 @@ def judge(app: Pynenc, oracle: Oracle, *, retention: bool = False) -> Verdict:
             if after.status_record.status in RECOVERIES
         ]
         verdict.recovered_from.update(owners)
-        times = executions[id_]
+        began = executions[id_]
         again = len(owners) + statuses.count(InvocationStatus.RETRY)
-        if record.status == InvocationStatus.SUCCESS and not times:
+        if record.status == InvocationStatus.SUCCESS and not began:
             verdict.unexecuted.append(id_)
-        if times > 1 + again:
-            verdict.unexplained.append(f"{id_}: {times} times {[s.value for s in statuses]}")
-        verdict.extra += max(times - 1 - statuses.count(InvocationStatus.RETRY), 0)
+        if began > 1 + again:
+            verdict.unexplained.append(f"{id_}: {began} times {[s.value for s in statuses]}")
+        verdict.extra += max(began - 1 - statuses.count(InvocationStatus.RETRY), 0)
     return verdict
 
 

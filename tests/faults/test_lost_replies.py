@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -214,7 +215,7 @@ def test_work_goes_on_as_if_nothing_was_lost(
     storm = Storm(0.05, *Fault)
     proxy.plan = storm.plan
     through = where._replace(server=proxy.server)
-    with Fleet(through, WORKERS, **HASTY) as fleet:
+    with Fleet([partial(through.app, **HASTY)] * WORKERS) as fleet:
         # Workers are idle now and then, and wait for the doorbell.
         with Client(through.app(**HASTY), oracle, Random(SEED), ahead=2) as client:
             client.wait_for(INVOCATIONS, timeout=scaled(60, 1_200))

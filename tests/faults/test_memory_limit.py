@@ -208,7 +208,9 @@ def finish(app: Pynenc, count: int) -> None:
 def test_retention_makes_room_and_work_goes_on(where: Where, admin: Redis) -> None:
     """Nobody comes to help: what has been final for five seconds is removed."""
     app = where.app()
-    with Fleet(where, 1, **PATIENT, auto_final_invocation_purge_hours=5 / 3600) as fleet:
+    with Fleet(
+        [partial(where.app, **PATIENT, auto_final_invocation_purge_hours=5 / 3600)]
+    ) as fleet:
         add, pause = bind(app, life_tasks.add), bind(app, life_tasks.pause)
         assert result_of(add(0, 1)) == 1
         finish(app, 400)
@@ -292,7 +294,7 @@ def test_work_goes_on_whenever_there_is_room(
 ) -> None:
     squeezes, rng = scaled(8, 60), Random(SEED)
     app = where.app()
-    with Fleet(where, 2, **PATIENT) as fleet:
+    with Fleet([partial(where.app, **PATIENT)] * 2) as fleet:
         with Undaunted(where.app(), oracle, Random(SEED)) as client:
             for _ in range(squeezes):
                 wait_for_more(app, rng.randint(5, 40), timeout=30)

@@ -7,6 +7,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def at_work(app: Pynenc, where: Where, oracle: Oracle) -> Iterator[Callable[[], 
 
     @contextmanager
     def at_work(**values: Any) -> Iterator[Fleet]:
-        with Fleet(where, WORKERS, **values) as fleet:
+        with Fleet([partial(where.app, **values)] * WORKERS) as fleet:
             with Client(app, oracle, Random(SEED)):
                 wait_for_more(app)
                 yield fleet

@@ -95,7 +95,7 @@ def test_loses_nothing_that_was_acknowledged(
     app: Pynenc, where: Where, own: OwnServer, oracle: Oracle, figure: Callable[[str], None]
 ) -> None:
     rng = Random(SEED)
-    with Fleet(where, WORKERS) as fleet:
+    with Fleet([where.app] * WORKERS) as fleet:
         with Client(app, oracle, Random(SEED)):
             for _ in range(RESTARTS):
                 wait_for_more(app, 50)
@@ -122,7 +122,7 @@ def test_loses_the_last_second_with_its_machine(
 ) -> None:
     rng = Random(SEED)
     disk, crashes, lost_bytes = Disk(tmp_path), [], 0
-    with Fleet(where, WORKERS) as fleet:
+    with Fleet([where.app] * WORKERS) as fleet:
         with Client(app, oracle, Random(SEED)):
             for number in range(RESTARTS):
                 dying = Child(where.app, submit, oracle.path, f"{DYING} {number}")

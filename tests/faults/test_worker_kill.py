@@ -33,7 +33,7 @@ def test_loses_and_doubles_nothing(
     app: Pynenc, where: Where, oracle: Oracle, figure: Callable[[str], None]
 ) -> None:
     rng = Random(SEED)
-    with Fleet(where, WORKERS) as fleet:
+    with Fleet([where.app] * WORKERS) as fleet:
         with Client(app, oracle, Random(SEED)) as client:
             while client.submitted < INVOCATIONS:
                 time.sleep(rng.uniform(0, 0.2))
@@ -44,6 +44,7 @@ def test_loses_and_doubles_nothing(
     verdict.assert_clean()
     assert verdict.acknowledged >= INVOCATIONS
     assert fleet.killed > 5
+    assert verdict.recovered_from.keys() & fleet.survivors == set()
     assert verdict.extra <= verdict.recovered_from.total() <= fleet.killed * THREADS
     assert list(check(app.orchestrator.scripts)) == []
     slots = fleet.killed * THREADS

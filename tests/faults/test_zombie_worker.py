@@ -39,12 +39,12 @@ def test_writes_nothing_when_it_wakes_up(
         gate = tmp_path / f"gate {number}"
         tokens = [f"round {number} {each}" for each in range(THREADS)]
         calls = [(oracle.path, token, str(gate)) for token in tokens]
-        with Fleet(where, 1) as old:
+        with Fleet([where.app]) as old:
             oracle.submit(tokens, lambda c=calls: bind(app, tasks.hold).parallelize(c).invocations)
             ids = {id_ for id_, token in oracle.acknowledged().items() if token in tokens}
             wait_for_executions(oracle, ids, 1)
             old.workers[0].signal(signal.SIGSTOP)
-            with Fleet(where, 1):
+            with Fleet([where.app]):
                 # It is dead to the other one, which takes over what it was running.
                 wait_for_executions(oracle, ids, 2)
                 gate.touch()

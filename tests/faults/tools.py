@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -62,18 +61,22 @@ class Fleet:
     """Worker processes, each with a runner of its own.
 
     Args:
-        where: Their app.
-        size: How many.
-        values: Settings of the app.
+        preparations: What each of them does to have its app.
+
+    Attributes:
+        killed: How many were killed so far.
+        survivors: The ids of the runners that were told to stop in the end.
     """
 
-    def __init__(self, where: Where, size: int, **values: Any) -> None:
-        self._prepare = partial(where.app, **values)
-        self.workers = [self._start() for _ in range(size)]
+    def __init__(self, preparations: list[Callable[[], Pynenc]]) -> None:
+        self._preparations = preparations
+        self.workers = [self._start(prepare) for prepare in preparations]
         self.killed = 0
+        self.survivors: set[str] = set()
 
-    def _start(self) -> Child:
-        worker = Child(self._prepare, work)
+    @staticmethod
+    def _start(prepare: Callable[[], Pynenc]) -> Child:
+        worker = Child(prepare, work)
         worker.go()
         return worker
 
@@ -84,7 +87,7 @@ class Fleet:
     def replace(self, place: int) -> None:
         self.workers[place].kill()
         self.killed += 1
-        self.workers[place] = self._start()
+        self.workers[place] = self._start(self._preparations[place])
 
     def exits(self) -> int:
         """How many ended by themselves."""
@@ -94,8 +97,7 @@ class Fleet:
         """Have all end in an orderly way."""
         for worker in self.workers:
             worker.signal(signal.SIGTERM)
-        for worker in self.workers:
-            worker.wait()
+        self.survivors = {worker.wait() for worker in self.workers}
 
     def __enter__(self) -> Self:
         return self
