@@ -9,6 +9,8 @@ import pytest
 from pynenc import Pynenc, PynencBuilder
 
 import servers
+from faults import report
+from faults.scale import FULL
 from pynenc_redis_lua.client import Connection, Settings
 from pynenc_redis_lua.conf import ConfigRedis
 from pynenc_redis_lua.keys import app_tag, key_table
@@ -100,3 +102,21 @@ def make_app(server: Server, app_id: str) -> Iterator[Callable[..., Pynenc]]:
 @pytest.fixture
 def app(make_app: Callable[..., Pynenc]) -> Pynenc:
     return make_app()
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Note what was measured, in words: `make faults` puts it into docs/guarantees.md."""
+
+    def note(text: str) -> None:
+        print(text)  # noqa: T201
+        record_property("figure", text)
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write docs/guarantees.md after a full run in which nothing failed."""
+    stats = terminalreporter.stats
+    if FULL and not stats.get("failed") and not stats.get("error"):
+        report.write(stats.get("passed", []))

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of faults: figures for the report, and processes that start quickly."""
+"""Fixtures of the tests of faults: an app that processes of their own work on, and its oracle."""
 
 from __future__ import annotations
 
@@ -9,37 +9,17 @@ import pytest
 import processes
 import servers
 from calling.tools import OwnServer
-from faults import report
 from faults.oracle import Oracle
-from faults.scale import FULL
 from faults.tools import Where
 from life.tools import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pynenc import Pynenc
 
     from servers import Server
-
-
-@pytest.fixture
-def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Note what was measured, in words: `make faults` puts it into docs/guarantees.md."""
-
-    def note(text: str) -> None:
-        print(text)  # noqa: T201
-        record_property("figure", text)
-
-    return note
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Write docs/guarantees.md after a full run in which nothing failed."""
-    stats = terminalreporter.stats
-    if FULL and not stats.get("failed") and not stats.get("error"):
-        report.write(stats.get("passed", []))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,24 +1,22 @@
-"""Many at once, in threads of several processes: what must never happen does not.
-
-Every race has 2,000 attempts; `RACE_ATTEMPTS=10000` makes it more.
-"""
+"""Many at once, in threads of several processes: what must never happen does not."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from life.racers import OLD, Lap, Where
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus, validate_transition
 
 import servers
-from life import life_tasks, racers
+from faults import racers
+from faults.racers import OLD, Lap, Where
+from faults.scale import scaled
+from life import life_tasks
 from life.tools import bind, claim, client_of, key_of, remove
 from pynenc_redis_lua.codec import unpack
 from pynenc_redis_lua.records import to_history, to_microseconds
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
     from servers import Server
 
-ATTEMPTS = int(os.environ.get("RACE_ATTEMPTS", "2000"))
+ATTEMPTS = scaled(2_000, 10_000)
 PROCESSES = 2
 
 pytestmark = pytest.mark.parametrize("server", servers.names()[:1], indirect=True)
@@ -56,15 +54,18 @@ def app(where: Where) -> Iterator[Pynenc]:
 
 
 @pytest.fixture
-def race(pool: ProcessPoolExecutor, where: Where) -> Callable[..., list[Lap]]:
+def race(
+    pool: ProcessPoolExecutor, where: Where, figure: Callable[[str], None]
+) -> Callable[..., list[Lap]]:
     """Run a job in each process; gives the laps of all threads, those of a process together."""
 
     def run(job: Callable[..., list[Lap]], *arguments: Any, named: bool = False) -> list[Lap]:
         names = [(f"racer-{number}",) if named else () for number in range(PROCESSES)]
         running = [pool.submit(job, where, *name, *arguments) for name in names]
         laps = [lap for process in running for lap in process.result(120)]
-        print(f"{job.__name__}: {sum(lap.attempts for lap in laps)} attempts")  # noqa: T201
         assert [violation for lap in laps for violation in lap.violations] == []
+        name = job.__name__.replace("_", " ")
+        figure(f"{name}: {sum(lap.attempts for lap in laps):,} attempts, 0 violations")
         return laps
 
     return run

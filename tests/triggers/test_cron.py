@@ -11,6 +11,7 @@ from pynenc.orchestrator.atomic_service import AtomicServiceRun
 from pynenc.trigger.trigger_builder import TriggerBuilder
 
 import servers
+from faults.scale import scaled
 from processes import FORKS, Kill
 from triggers import tools, workers
 from triggers import trigger_tasks as tasks
@@ -18,18 +19,23 @@ from triggers.tools import EVERY_HOUR, Started
 from triggers.workers import Child
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pynenc import Pynenc
 
     from triggers.tools import Where
 
-RACERS, TICKS = 8, 75
+RACERS = 8
+TICKS = scaled(75, 1_250)
 RUN = AtomicServiceRun(runner_id="runner")
 TICKED = [Started("by_clock", None, frozenset())]
 
 pytestmark = pytest.mark.parametrize("server", servers.names()[:1], indirect=True)
 
 
-def test_each_tick_is_taken_by_one(app: Pynenc, where: Where) -> None:
+def test_each_tick_is_taken_by_one(
+    app: Pynenc, where: Where, figure: Callable[[str], None]
+) -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     ticks = [start + timedelta(minutes=number) for number in range(TICKS)]
     id_, together = EVERY_HOUR.condition_id, FORKS.Barrier(RACERS)
@@ -43,6 +49,7 @@ def test_each_tick_is_taken_by_one(app: Pynenc, where: Where) -> None:
     assert [sum(of_tick) for of_tick in zip(*taken, strict=True)] == [1] * TICKS
     assert sum(map(any, taken)) > 1
     assert app.trigger.get_last_cron_execution(id_) == ticks[-1]
+    figure(f"{RACERS * TICKS:,} attempts to take {TICKS:,} ticks: each taken by one")
 
 
 def test_a_tick_whose_taker_is_killed_is_fired_once(app: Pynenc, where: Where) -> None:

@@ -1,13 +1,12 @@
 """SIGKILL at every point: no firing is lost, none is doubled.
 
 Real processes die right before or right after each of the script calls that they make, and at
-random times; this process then takes over. 40 die in the loop; with `KILLS=300` it is 300, and what
-is killed after its writes otherwise is killed before and after each call.
+random times; this process then takes over. In full, what otherwise is killed after its writes alone is
+killed before and after each call.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.trigger.trigger_builder import TriggerBuilder
 
 import servers
+from faults.scale import FULL, scaled
 from life.tools import bind, claim, client_of, history_of, key_of, runner
 from processes import Kill
 from triggers import tools, workers
@@ -27,14 +27,13 @@ from triggers.tools import Started
 from triggers.workers import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pynenc import Pynenc
 
     from triggers.tools import Where
 
-KILLS = int(os.environ.get("KILLS", "40"))
-ALL = KILLS >= 300
+KILLS = scaled(40, 300)
 SEED = 20_240_817
 WATCHED = tasks.watched.task_id
 
@@ -146,9 +145,10 @@ def world(app: Pynenc, where: Where, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(app, where, monkeypatch)
 
 
-def test_a_loop_that_is_killed_loses_and_doubles_no_firing(world: World) -> None:
-    began = time.monotonic()
-    for kill in at_each_call(before=ALL):
+def test_a_loop_that_is_killed_loses_and_doubles_no_firing(
+    world: World, figure: Callable[[str], None]
+) -> None:
+    for kill in at_each_call(before=FULL):
         batch = world.batch()
         killed = world.is_killed(kill)
         world.take_over(batch)
@@ -172,21 +172,21 @@ def test_a_loop_that_is_killed_loses_and_doubles_no_firing(world: World) -> None
             else:
                 world.is_killed(Kill(rng.randint(1, calls), after=rng.random() < 0.5))
         world.take_over(batch)
-    print(  # noqa: T201
+    figure(
         f"{world.kills} kills in the loop, {at_calls} of them at each of its {calls} calls,"
-        f" {world._runs} firings, {time.monotonic() - began:.1f} s"
+        f" {world._runs:,} firings: 0 lost, 0 doubled"
     )
 
 
 @pytest.mark.parametrize("how", ["raise", "retry"])
 def test_who_is_killed_right_after_a_change_loses_no_trigger(
-    app: Pynenc, where: Where, how: str
+    app: Pynenc, where: Where, figure: Callable[[str], None], how: str
 ) -> None:
     """Each change in the history of an invocation starts one invocation, whoever made it."""
     tools.register(app, tools.every_status(app))
     known: set[str] = set()
     killed = 0
-    for kill in at_each_call() if ALL else after_each_write():
+    for kill in at_each_call() if FULL else after_each_write():
         token = f"{how} {kill.number} {kill.after}"
         child = Child(where, tools.every_status, workers.live, token, how, kill=kill)
         is_killed = child.is_killed()
@@ -200,7 +200,7 @@ def test_who_is_killed_right_after_a_change_loses_no_trigger(
             break
     assert tools.count(app, "trigger_runs") == tools.count(app, "statuses") - lives(app)
     assert killed >= 8
-    print(f"{killed} kills of makers of changes ({how})")  # noqa: T201
+    figure(f"{killed} kills of makers of changes ({how}): 0 lost, 0 doubled")
 
 
 def live_on(app: Pynenc) -> dict[str, Started]:
@@ -265,7 +265,7 @@ def test_what_stands_for_a_firing_is_its_run_s_invocation(app: Pynenc, where: Wh
     """The task is registered already: its trigger starts nothing, and that is recorded once."""
     tools.register(app, tools.once_by_ping(app))
     invocations, seen = 0, set()
-    for number, kill in enumerate(at_each_call() if ALL else after_each_write(), 1):
+    for number, kill in enumerate(at_each_call() if FULL else after_each_write(), 1):
         standing = bind(app, tasks.once)()
         event_id = workers.emit(app, "x")
         killed = Child(where, tools.once_by_ping, workers.loop, kill=kill).is_killed()
