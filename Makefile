@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 python;
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all conformance test-lowest lint types scripts screenshots clean
+.PHONY: demo test test-all faults conformance test-lowest lint types scripts screenshots clean
 # The slow modules of pynenc's suite: all runners, and the monitor.
 SLOW := $(patsubst %,tests/conformance/test_integration_%.py,combinations pynmon)
 QUICK := $(filter-out $(SLOW),$(wildcard tests/conformance/test_integration_*.py))
@@ -15,15 +15,19 @@ demo: $(INSTALLED)  ## Index the standard library on the embedded server
 
 # pynenc's suite leaves runners behind that go on working: it has processes of its own.
 test: $(INSTALLED)  ## The everyday tests, on every server that this machine has
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/conformance --ignore tests/monitor
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore tests/,conformance monitor faults)
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/conformance/test_unit_*.py
 
 # The tests of the monitor share one app, one monitor and one browser: they run in one process. Of the
 # suite, what measures time or starts many processes runs alone, on the first Valkey and the first Redis.
-test-all: test  ## Everything: the monitor in a browser, and the rest of pynenc's suite
+test-all: test  ## Everything: faults, the monitor in a browser, and the rest of pynenc's suite
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/faults
 	$(BIN)/python -m pytest tests/monitor
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(QUICK)
 	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} $(BIN)/python -m pytest $(SLOW)
+
+faults: $(INSTALLED)  ## The tests of faults in full; writes their figures into docs/guarantees.md
+	FAULTS=full $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/triggers
 
 conformance: $(INSTALLED)  ## pynenc's whole suite; writes docs/conformance.md
 	CONFORMANCE_REPORT=1 TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0,cluster-9.1} \

@@ -1,8 +1,8 @@
 """SIGKILL at every point: no firing is lost, none is doubled.
 
 Real processes die right before or right after each of the script calls that they make, and at
-random times; this process then takes over. In full, what otherwise is killed after its writes alone is
-killed before and after each call.
+random times; this process then takes over. In full, what otherwise is killed after its writes
+alone is killed before and after each call.
 """
 
 from __future__ import annotations
