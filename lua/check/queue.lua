@@ -16,16 +16,22 @@
 --[[% use "lib/place_of.lua" %]]
 --[[% use "lib/pack.lua" %]]
 --[[% use "lib/decimal.lua" %]]
-local last = redis.call("GET", queue_sequence)
-local highest = is_integer(last) and tonumber(last) or 0
-if last and not is_integer(last) then
-  report("unreadable", queue_sequence, "", "it is no number", { "SET", queue_sequence, "0" })
-end
+local highest, holder = 0, ""
 
 -- Several may lack a place in one page: what is there is read when it is mended.
 local function add_place(invocation_id, member)
   local places = redis.call("HGET", queued, invocation_id) or ""
   redis.call("HSET", queued, invocation_id, places .. pack(member))
+end
+
+local function is_listed(invocation_id, member)
+  local members = readable_list(redis.call("HGET", queued, invocation_id) or "")
+  for _, known in ipairs(members or {}) do
+    if known == member then
+      return true
+    end
+  end
+  return members == nil
 end
 
 local function check(member, score)
@@ -35,24 +41,30 @@ local function check(member, score)
     return
   end
   expect_equal(queue, member, score, 0, invocation_id)
-  local is_listed = false
-  local places = redis.call("HGET", queued, invocation_id) or ""
-  local members = readable_list(places)
-  for _, known in ipairs(members or {}) do
-    is_listed = is_listed or known == member
-  end
-  if members and not is_listed then
+  if not is_listed(invocation_id, member) then
     report("missing", queued, invocation_id, "it is in `queue`", function()
       add_place(invocation_id, member)
     end)
   end
   if number > highest then
-    highest = number
-    local text = "it is below " .. decimal(number) .. ", which is in use"
-    report("wrong", queue_sequence, invocation_id, text, { "SET", queue_sequence, decimal(number) })
+    highest, holder = number, invocation_id
   end
 end
+
+-- Where it is no number, every submission fails.
+local function check_sequence()
+  local last = redis.call("GET", queue_sequence)
+  local mended = { "SET", queue_sequence, decimal(highest) }
+  if last and not is_integer(last) then
+    report("unreadable", queue_sequence, last, "it is no number", mended)
+  elseif highest > tonumber(last or 0) then
+    local text = "it is " .. (last or 0) .. ", and " .. decimal(highest) .. " is in use"
+    report("wrong", queue_sequence, holder, text, mended)
+  end
+end
+
 local next_cursor, looked_at = look_at("ZSCAN", queue, cursor, count, check)
+check_sequence()
 if repair == 1 then
   start_writing()
   mend()

@@ -76,8 +76,8 @@ class Collection:
 
 # Records before what refers to them: what a repair removes, the later collections let go.
 COLLECTIONS = (
-    Collection("queue", "queue"),
     Collection("queued", "queued"),
+    Collection("queue", "queue"),
     Collection("history", "history", 50),
     Collection("invocations", "invocations"),
     Collection("statuses", "statuses", 50),
