@@ -29,13 +29,13 @@ end
 
 local function check(member, score)
   local fields = readable_list(member) or {}
-  local invocation_id = fields[#fields] or ""
+  local relation, invocation_id = fields[1] or "", fields[#fields] or ""
   local packed = redis.call("HGET", statuses, invocation_id)
   local record = readable_status(packed)
   if not packed then
-    remove_stray(concurrency, member, invocation_id, "it has no status")
+    remove_stray(concurrency, member, invocation_id, "it has no status: " .. relation)
   elseif record and not is_of(member, invocation_id, record) then
-    remove_stray(concurrency, member, invocation_id, "its status does not imply it")
+    remove_stray(concurrency, member, invocation_id, "its status does not imply it: " .. relation)
   else
     expect_equal(concurrency, member, score, 0, invocation_id)
   end

@@ -37,13 +37,14 @@ local function is_of(member, event_id, fields)
 end
 
 local function check(member, score)
+  local relation = readable_field(member, 1) or ""
   local event_id = event_of(member)
   local packed = redis.call("HGET", events, event_id)
   local fields = readable_event(packed)
   if not packed then
-    remove_stray(event_index, member, event_id, "there is no such event")
+    remove_stray(event_index, member, event_id, "there is no such event: " .. relation)
   elseif fields and not is_of(member, event_id, fields) then
-    remove_stray(event_index, member, event_id, "the event does not imply it")
+    remove_stray(event_index, member, event_id, "the event does not imply it: " .. relation)
   else
     expect_equal(event_index, member, score, 0, event_id)
   end

@@ -17,7 +17,9 @@
 local function check(event_id, packed)
   local fields = readable_event(packed)
   if not fields then
-    report("unreadable", events, event_id, "it is no event", { "HDEL", events, event_id })
+    local forget_links = { "HDEL", event_links, event_id }
+    local forget = { "HDEL", events, event_id }
+    report("unreadable", events, event_id, "it is no event", forget, forget_links)
     return
   end
   local linked = tostring(redis.call("HEXISTS", event_links, event_id))

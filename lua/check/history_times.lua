@@ -17,7 +17,7 @@ local function check(member)
   local records = redis.call("HGET", history, invocation_id) or ""
   local place = is_integer(fields[1]) and tonumber(fields[1]) or 0
   if place < 1 or not readable_field(records, place) then
-    remove_stray(history_times, member, invocation_id, "there is no record")
+    remove_stray(history_times, member, invocation_id, "there is no record at byte " .. place)
   end
 end
 local next_cursor, looked_at = look_at("ZSCAN", history_times, cursor, count, check)

@@ -19,24 +19,29 @@
 local sizes = { call = 3, parent = 3, event = 3, workflow = 4, type = 3, run = 5, sub = 3 }
 local kept_in = { data = workflow_data, value = workflow_values }
 
-local function is_implied(member, invocation_id)
-  local record = redis.call("HGET", invocations, invocation_id)
-  if record and not readable_invocation(record) then
-    return true
+-- What was registered for an app whose state is kept elsewhere has nothing but its call here; of one
+-- that was submitted and has lost its record, that is the problem.
+local function is_implied_by_status(fields)
+  local packed = redis.call("HGET", statuses, fields[#fields])
+  local record = readable_status(packed)
+  if not packed or not record then
+    return packed
   end
-  for _, known in ipairs(record and index_members(invocation_id, record) or {}) do
+  return record.call == "" or fields[1] == "call" and record.call == fields[2]
+end
+
+local function is_implied(member, fields)
+  local invocation_id = fields[#fields]
+  local record = redis.call("HGET", invocations, invocation_id)
+  if not record or not readable_invocation(record) then
+    return record or is_implied_by_status(fields)
+  end
+  for _, known in ipairs(index_members(invocation_id, record)) do
     if known == member then
       return true
     end
   end
   return false
-end
-
--- What was registered for an app whose state is kept elsewhere has nothing but its call here.
-local function is_registered_call(fields)
-  local packed = fields[1] == "call" and redis.call("HGET", statuses, fields[3])
-  local record = readable_status(packed)
-  return packed and (not record or record.call == fields[2])
 end
 
 local function check(member, score)
@@ -48,11 +53,12 @@ local function check(member, score)
       remove_stray(index, member, fields[2] or "", "its workflow has no such " .. relation)
       return
     end
+    last = fields[2]
   elseif sizes[relation] ~= #fields then
     remove_stray(index, member, last, "it is no relation")
     return
   elseif relation ~= "run" and relation ~= "sub" then
-    if not is_implied(member, last) and not is_registered_call(fields) then
+    if not is_implied(member, fields) then
       remove_stray(index, member, last, "no invocation implies it: " .. relation)
       return
     end

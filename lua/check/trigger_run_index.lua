@@ -32,14 +32,15 @@ local function is_of(member, run_id, time, prefixes)
 end
 
 local function check(member, score)
+  local relation = readable_field(member, 1) or ""
   local position = behind(member)
   local run_id = position and string.sub(member, position + 16) or ""
   local packed = redis.call("HGET", trigger_runs, run_id)
   local time, prefixes = readable_run(packed)
   if not packed then
-    remove_stray(trigger_run_index, member, run_id, "there is no such run")
+    remove_stray(trigger_run_index, member, run_id, "there is no such run: " .. relation)
   elseif time and not is_of(member, run_id, time, prefixes) then
-    remove_stray(trigger_run_index, member, run_id, "the run does not imply it")
+    remove_stray(trigger_run_index, member, run_id, "the run does not imply it: " .. relation)
   else
     expect_equal(trigger_run_index, member, score, 0, run_id)
   end

@@ -87,6 +87,10 @@ class Busy:
     def stored(self) -> dict[str, Any]:
         return snapshot(self.app)
 
+    def stored_by_others(self, key: str) -> set[bytes]:
+        """What a set holds in the place of one of the app's keys."""
+        return set(self.raw.smembers(self.key(key)))
+
 
 class BusyApp:
     """Makes a busy app once, and puts it back as it was for each test."""
@@ -187,6 +191,7 @@ def _events(app: Pynenc) -> dict[str, bytes]:
         "event": event.encode(),
         "waiting event": waiting.encode(),
         "run": run.trigger_run_id.encode(),
+        "started": run.triggered_invocation_id.encode(),
         "trigger": run.trigger_id.encode(),
     }
 
