@@ -145,6 +145,17 @@ class TestRunning:
             InvocationStatus.CONCURRENCY_CONTROLLED_FINAL,
         ]
 
+    def test_lets_all_go_on_that_wait_for_what_it_ends(self, app: Pynenc) -> None:
+        # One commit releases 250 of them.
+        started(app, ONE, life_tasks.alone_or_never, 0)
+        ended = bind(app, life_tasks.alone_or_never)(1)
+        waiting = bind(app, life_tasks.noop).parallelize([()] * 600).invocations
+        for each in waiting:
+            app.orchestrator.waiting_for_results(each.invocation_id, [ended.invocation_id])
+        claim(app, TWO)
+        assert ended.status == InvocationStatus.CONCURRENCY_CONTROLLED_FINAL
+        assert "waits" not in snapshot(app)
+
     def test_frees_its_slot_for_a_retry(self, app: Pynenc) -> None:
         first, second = (bind(app, life_tasks.alone_flaky)(number) for number in range(2))
         [claimed] = claim(app, ONE)
