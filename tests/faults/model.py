@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 S = InvocationStatus
 HOLDS_SLOT = {S.PENDING, S.RUNNING}
 
-# The hours of the server's clock, a number that grows with each event, and how many microseconds
-# were added to it because the clock was behind the time before.
+# The hours of the server's clock, the number of the commit, and the microseconds that were added:
+# a commit has one time, and times within an invocation never stand still or go back.
 type Time = tuple[int, int, int]
 
 
@@ -101,7 +101,8 @@ class Model:
     heard: dict[str, int] = field(default_factory=dict)
     outage: tuple[int, int] | None = None
     _queues: dict[str, list[tuple[float, int, str]]] = field(default_factory=dict)
-    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _places: Iterator[int] = field(default_factory=lambda: count(1))
+    _commits: int = 0
 
     def set_clock(self, hours: int) -> None:
         self.now = hours
@@ -112,13 +113,38 @@ class Model:
         self, new_id: str, client: str, task: str, arguments: tuple[Any, ...], parent: str | None
     ) -> str:
         """Submit a call; give the invocation that stands for it."""
+        self._commits += 1
+        return self._submit(new_id, client, task, arguments, parent, 0)
+
+    def submit_batch(
+        self,
+        new_ids: list[str],
+        client: str,
+        task: str,
+        batch: list[tuple[Any, ...]],
+        parent: str | None,
+    ) -> None:
+        """Submit calls of one task in one commit."""
+        self._commits += 1
+        for place, (new_id, arguments) in enumerate(zip(new_ids, batch, strict=True)):
+            self._submit(new_id, client, task, arguments, parent, place)
+
+    def _submit(
+        self,
+        new_id: str,
+        client: str,
+        task: str,
+        arguments: tuple[Any, ...],
+        parent: str | None,
+        place: int,
+    ) -> str:
         shared = self._shared(self.tasks[task].once, task, arguments)
         for it in self.invocations.values():
             if it.status == S.REGISTERED and shared and shared == self._unique(it):
                 if self.tasks[task].strict and it.arguments != arguments:
                     raise InvocationConcurrencyWithDifferentArgumentsError(task, it.id, "", "")
                 return it.id
-        now = (self.now, next(self._numbers), 0)
+        now = (self.now, self._commits, place)
         history: list[tuple[InvocationStatus, str | None, str]] = [(S.REGISTERED, client, client)]
         self.invocations[new_id] = Expected(
             new_id, task, arguments, parent, now, now, S.REGISTERED, client, history
@@ -143,7 +169,7 @@ class Model:
 
     def route(self, id_: str, queue: str, priority: float) -> None:
         entries = self._queues.setdefault(queue, [])
-        entries.append((-priority, next(self._numbers), id_))
+        entries.append((-priority, next(self._places), id_))
         entries.sort()
 
     def retrieve(self, queue: str) -> str | None:
@@ -180,6 +206,7 @@ class Model:
         return claimed
 
     def _claim(self, runner: str, size: int, queue: str, *, awaited: bool) -> list[str]:
+        self._commits += 1
         claimed: list[str] = []
 
         def take(it: Expected) -> None:
@@ -249,19 +276,16 @@ class Model:
 
     def _set(self, it: Expected, status: InvocationStatus, owner: str | None, runner: str) -> None:
         it.status, it.owner = status, owner
-        hours, number, added = it.at
-        # The time within an invocation never goes back, whatever the clock does.
-        it.at = (hours, number, added + 1) if self.now < hours else self._stamp()
+        hours, commit, added = it.at
+        it.at = max((self.now, self._commits, 0), (hours, commit, added + 1))
         it.history.append((status, owner, runner))
         if status.is_final():
             self._forget_waits(it.id)
 
-    def _stamp(self) -> Time:
-        return self.now, next(self._numbers), 0
-
     def change(self, id_: str, status: InvocationStatus, runner: str) -> None:
         """Change a status; one that may not start for another that runs goes back to its queue."""
         it = self.invocations[id_]
+        self._commits += 1
         status_record_transition(it.record(), status, runner)
         if status == S.RUNNING and self._others_hold_slot(it, {S.RUNNING}):
             self.reroute(id_, runner)
@@ -269,11 +293,11 @@ class Model:
         self._change(it, status, runner)
 
     def finish(self, id_: str, result: str, runner: str) -> None:
-        self._change(self.invocations[id_], S.SUCCESS, runner)
+        self.change(id_, S.SUCCESS, runner)
         self.invocations[id_].outcome = ("result", result)
 
     def fail(self, id_: str, message: str, runner: str) -> None:
-        self._change(self.invocations[id_], S.FAILED, runner)
+        self.change(id_, S.FAILED, runner)
         self.invocations[id_].outcome = ("exception", message)
 
     def retry(self, id_: str, runner: str) -> None:
@@ -284,6 +308,7 @@ class Model:
         self._requeue(self.invocations[id_], S.REROUTED, runner)
 
     def _requeue(self, it: Expected, status: InvocationStatus, runner: str) -> None:
+        self._commits += 1
         self._change(it, status, runner)
         self._dequeue(it.id)
         self._enqueue(it)
@@ -340,17 +365,23 @@ class Model:
     def stuck(self, *statuses: InvocationStatus) -> list[str]:
         """What recovery finds in these statuses, or in any; what stands still for longest first."""
         found = [it for it in self.invocations.values() if self._steps(it) is not None]
-        in_order = sorted(found, key=lambda it: it.at)
+        in_order = sorted(found, key=lambda it: (it.at, it.id))
         return [it.id for it in in_order if not statuses or it.status in statuses]
 
     def recover(self, runner: str) -> list[str]:
+        """Put back what stands still, one commit a queue."""
         found = self.stuck()
+        by_queue: dict[str, list[Expected]] = {}
         for it in (self.invocations[id_] for id_ in found):
-            for status in self._steps(it) or []:
-                # Who owned it has no say.
-                self._change_as_owner(it, status, runner)
-            self._dequeue(it.id)
-            self._enqueue(it)
+            by_queue.setdefault(self.tasks[it.task].queue, []).append(it)
+        for some in by_queue.values():
+            self._commits += 1
+            for it in some:
+                for status in self._steps(it) or []:
+                    # Who owned it has no say.
+                    self._change_as_owner(it, status, runner)
+                self._dequeue(it.id)
+                self._enqueue(it)
         return sorted(found)
 
     def _change_as_owner(self, it: Expected, status: InvocationStatus, runner: str) -> None:

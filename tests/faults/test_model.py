@@ -330,11 +330,9 @@ class Life(RuleBasedStateMachine):
     def submit_batch(self, task: str, batch: list[tuple[int, int]], parent: int | None) -> None:
         calls, within = [self.call(task, values) for values in batch], self.parent(parent)
         self.count("submit batch")
-        for new_id, arguments in zip(
-            self.backend.submit_batch(CLIENT, task, calls, within), calls, strict=True
-        ):
-            self.model.submit(new_id, CLIENT, task, arguments, within)
-            self.ids.append(new_id)
+        new_ids = self.backend.submit_batch(CLIENT, task, calls, within)
+        self.model.submit_batch(new_ids, CLIENT, task, calls, within)
+        self.ids += new_ids
 
     def call(self, task: str, values: tuple[int, int]) -> tuple[Any, ...]:
         if task in TEXT_ARGUMENTS:
