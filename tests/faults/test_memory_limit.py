@@ -198,6 +198,8 @@ def test_an_app_can_be_purged(where: Where, admin: Redis) -> None:
 
 def finish(app: Pynenc, count: int) -> None:
     """Have so many invocations finished, each with a result of a kilobyte."""
+    # Recovery takes what a runner owns that was never heard of.
+    app.orchestrator.register_runner_heartbeats([ONE.runner_id])
     bind(app, life_tasks.echo).parallelize([("x" * 1_000,) for _ in range(count)])
     for _ in range(0, count, 100):
         for run in claim(app, ONE, 100):
