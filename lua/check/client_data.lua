@@ -35,8 +35,7 @@ end
 local function is_used(reference)
   local prefix = pack(reference)
   local last = "(" .. prefix .. "\255"
-  local range = { "ZRANGE", client_data_uses, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1 }
-  return redis.call(unpack(range))[1] ~= nil
+  return redis.call("ZLEXCOUNT", client_data_uses, "[" .. prefix, last) > 0
 end
 
 -- A later chunk goes with its value; without one, it is of an upload that retention ends.

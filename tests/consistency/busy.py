@@ -177,8 +177,7 @@ def _events(app: Pynenc) -> dict[str, bytes]:
     app.trigger.register_task_triggers(bind(app, life_tasks.add_all), watching)
     event = app.trigger.emit_event("happened", {"text": "z" * 2_000})
     waiting = app.trigger.emit_event("first", {})
-    service = AtomicServiceRun(AtomicServiceId(ONE.runner_id), cycle_start=datetime.now(UTC))
-    app.trigger.trigger_loop_iteration(service)
+    loop(app)
     [run] = app.trigger.get_trigger_runs_for_event(event)
     for urgent in claim(app, ONE, 10):
         urgent.run(ONE)
@@ -194,6 +193,12 @@ def _events(app: Pynenc) -> dict[str, bytes]:
         "started": run.triggered_invocation_id.encode(),
         "trigger": run.trigger_id.encode(),
     }
+
+
+def loop(app: Pynenc) -> None:
+    """One round of the trigger loop."""
+    service = AtomicServiceId(ONE.runner_id)
+    app.trigger.trigger_loop_iteration(AtomicServiceRun(service, cycle_start=datetime.now(UTC)))
 
 
 def _services(app: Pynenc) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Every kind of damage: raw commands that do it to a busy app, and what the check has to say of it."""
+"""Every kind of damage: raw commands that do it to a busy app, and what has to be reported."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def damage(name: str, *, lasting: bool = False) -> Callable[[Plant], None]:
     return add
 
 
-# A sorted set, a member of it that is implied (the first one that holds these: names of ids, or bytes),
-# and whom a problem with it is about (None for the member itself).
+# A sorted set, a member of it that is implied (the first one that holds these: names of ids, or
+# bytes), and whom a problem with it is about (None for the member itself).
 MEMBERS: list[tuple[str, tuple[str | bytes, ...], str | None]] = [
     ("registered", ("success",), None),
     ("open", ("running",), None),
@@ -158,9 +158,14 @@ def _garbage() -> Iterator[Damage]:
 
         yield Damage(f"{key} has garbage", add)
     records = {
-        **{"statuses": "success", "invocations": "success"},
-        **{"queued": "registered", "services": "ended", "triggers": "trigger"},
-        **{"events": "waiting event", "trigger_runs": "run", "event_links": "event"},
+        "statuses": "success",
+        "invocations": "success",
+        "queued": "registered",
+        "services": "ended",
+        "triggers": "trigger",
+        "events": "waiting event",
+        "trigger_runs": "run",
+        "event_links": "event",
     }
     for key, name in records.items():
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
+CHECK = "pynenc-redis-lua check --app-id shop --url embedded://"
 
 
 def blocks(language: str) -> list[str]:
@@ -49,6 +50,7 @@ def test_every_command_is_known_to_this_file() -> None:
         # The extra is among the development dependencies.
         'python -m pip install "pynenc[monitor]"',
         "pynenc --app shop.app monitor",
+        CHECK,
     ]
 
 
@@ -73,10 +75,16 @@ def test_the_app_of_the_readme_runs(tmp_path: Path, environment: dict[str, str])
             timeout=60,
             check=True,
         ).stdout
+        checked = subprocess.run(
+            CHECK.split(), env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
     finally:
         worker.terminate()
         worker.wait(timeout=30)
     assert said == blocks("text")[0]
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert re.search(r"^ +\d+ statuses$", checked.stdout, re.MULTILINE)
+    assert checked.stdout.endswith("\nconsistent\n")
     stopped = Path(environment["XDG_DATA_HOME"]) / "pynenc-redis-lua" / "default"
     servers.wait_for(
         lambda: not list(stopped.glob("*.sock")), message="the embedded server has stopped"
