@@ -36,6 +36,8 @@ class RedisBuilderPlugin:
         """Add our methods to pynenc's builder."""
         builder_cls.register_plugin_method("redis", redis)
         builder_cls.register_plugin_method("redis_embedded", redis_embedded)
+        builder_cls.register_plugin_method("redis_client_data_store", redis_client_data_store)
+        builder_cls.register_plugin_method("redis_trigger", redis_trigger)
 
 
 def redis(builder: PynencBuilder, url: str | None = None, db: int | None = None) -> PynencBuilder:
@@ -74,3 +76,39 @@ def redis_embedded(
     """
     folder = path if path is not None else embedded.default_folder()
     return redis(builder, url=f"embedded://{quote(str(folder))}")
+
+
+def redis_client_data_store(
+    builder: PynencBuilder, min_size_to_cache: int = 1024, local_cache_size: int = 1024
+) -> PynencBuilder:
+    """Keep large values in Redis or Valkey; settings or `redis()` say where that is.
+
+    Args:
+        builder: The builder.
+        min_size_to_cache: Characters from which on a serialized value is kept apart.
+        local_cache_size: Values that a process remembers.
+    """
+    return builder.custom_config(
+        client_data_store_cls=RedisClientDataStore.__name__,
+        min_size_to_cache=min_size_to_cache,
+        local_cache_size=local_cache_size,
+    )
+
+
+def redis_trigger(
+    builder: PynencBuilder,
+    scheduler_interval_seconds: int = 60,
+    enable_scheduler: bool = True,  # noqa: FBT001, FBT002
+) -> PynencBuilder:
+    """Keep triggers in Redis or Valkey; settings or `redis()` say where that is.
+
+    Args:
+        builder: The builder.
+        scheduler_interval_seconds: pynenc's setting of that name.
+        enable_scheduler: The same.
+    """
+    return builder.custom_config(
+        trigger_cls=RedisTrigger.__name__,
+        scheduler_interval_seconds=scheduler_interval_seconds,
+        enable_scheduler=enable_scheduler,
+    )

@@ -19,8 +19,10 @@ from redis.connection import SSLConnection, UnixDomainSocketConnection
 import pynenc_redis_lua
 from pynenc_redis_lua import embedded
 from pynenc_redis_lua.client import Connection, Settings, connection_to
+from pynenc_redis_lua.client_data_store import RedisClientDataStore
 from pynenc_redis_lua.conf import ConfigRedis, ConfigStateBackendRedis
 from pynenc_redis_lua.errors import ConfigurationError
+from pynenc_redis_lua.trigger import RedisTrigger
 
 PASSWORD = "hunter2"
 
@@ -384,6 +386,20 @@ class TestBuilder:
         assert self.settings_of(PynencBuilder().redis()) == settings()
         monkeypatch.setenv("PYNENC__REDIS_URL", "redis://h:7000/4")
         assert self.settings_of(PynencBuilder().redis()).address == "h:7000/4"
+
+    def test_sets_up_client_data_beside_others(self) -> None:
+        app = PynencBuilder().memory().redis_client_data_store(7, 8).build()
+        assert isinstance(app.client_data_store, RedisClientDataStore)
+        assert app.client_data_store.conf.min_size_to_cache == 7
+        assert app.client_data_store.conf.local_cache_size == 8
+        assert type(app.broker).__name__ == "MemBroker"
+
+    def test_sets_up_triggers_beside_others(self) -> None:
+        app = PynencBuilder().memory().redis_trigger(7, enable_scheduler=False).build()
+        assert isinstance(app.trigger, RedisTrigger)
+        assert app.trigger.conf.scheduler_interval_seconds == 7
+        assert app.trigger.conf.enable_scheduler is False
+        assert type(app.broker).__name__ == "MemBroker"
 
     @pytest.mark.parametrize("name", ["my data", "données 中", "50%25 #1?", "a+b&c"])
     @pytest.mark.parametrize("kind", [str, Path])
