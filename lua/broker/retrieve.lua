@@ -1,6 +1,6 @@
 #!lua
 --- Take the head of a queue.
--- @version 1
+-- @version 2
 -- @key queue
 -- @key queued
 -- @key replies

@@ -9,5 +9,9 @@ local function unpack_field(packed, at)
     return false, at + 1
   end
   local last = colon + tonumber(string.sub(packed, at, colon - 1))
+  -- A length below zero would lead a loop over the fields back to where it was.
+  if last < colon then
+    return nil
+  end
   return string.sub(packed, colon + 1, last), last + 1
 end

@@ -4,7 +4,7 @@
 --- not the owner is refused before anything is stored. To start an invocation is refused (TAKEN) while
 --- another one runs in the slot of its running concurrency control. `more` says whether
 --- orchestrator/release has to release more of those that wait.
--- @version 1
+-- @version 2
 -- @key statuses
 -- @key open
 -- @key expiring

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the status of an invocation.
--- @version 1
+-- @version 2
 -- @key statuses
 -- @arg invocation_id id
 -- @returns FOUND status owner time retries queue priority | UNKNOWN

@@ -2,7 +2,7 @@
 --- Note that runners are alive, and what they are.
 --- `queues` is packed; with `keeps_queues` what a runner said before stands. Where nobody was heard of
 --- for `outage_us`, there was an outage, and it is noted that it ended.
--- @version 2
+-- @version 3
 -- @key heartbeats
 -- @key heartbeats_since
 -- @key runners

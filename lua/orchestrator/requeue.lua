@@ -1,6 +1,6 @@
 #!lua
 --- Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
--- @version 1
+-- @version 2
 -- @key statuses
 -- @key open
 -- @key expiring

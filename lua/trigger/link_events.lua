@@ -1,6 +1,6 @@
 #!lua
 --- Note that events triggered an invocation.
--- @version 1
+-- @version 2
 -- @key events
 -- @key event_index
 -- @key event_links
