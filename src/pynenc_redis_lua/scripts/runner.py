@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis import exceptions as redis_errors
@@ -142,7 +143,7 @@ class ScriptRunner:
             prepared = _Prepared(self.library.script(name), self._app_tag, self.library)
             self._prepared[name] = prepared
         keys, argv = prepared.marshal(arguments)
-        if any(len(value) >= _SMALLEST_VALUE_LIMIT for value in argv):
+        if max(map(len, argv), default=0) >= _SMALLEST_VALUE_LIMIT:
             self._refuse_too_large(prepared, argv)
         return prepared.decode(self._run(prepared, keys, argv))
 
@@ -314,13 +315,19 @@ class _Prepared:
         self._expected = {argument.name for argument in definition.arguments}
         if definition.items:
             self._expected.add("items")
-        self._keys = [(library.table.keys[use.name], use.argument) for use in definition.keys]
-        self._fixed_keys = (
-            [key.on_server(tag) for key, _ in self._keys]
-            if all(argument is None for _, argument in self._keys)
-            else None
-        )
+        self._uses = [(library.table.keys[use.name], use.argument) for use in definition.keys]
+        self._naming = [use.argument for use in definition.keys if use.argument]
         self._app_tag = tag
+        # The names in keys are those of queues: few, and each in many calls.
+        self._keys = lru_cache(maxsize=256)(self._make_keys)
+
+    def _make_keys(self, *names: str) -> list[bytes]:
+        """Return KEYS for the names that are parts of keys, in the order of the keys."""
+        named = iter(names)
+        return [
+            key.on_server(self._app_tag, next(named) if argument else None)
+            for key, argument in self._uses
+        ]
 
     def marshal(self, arguments: dict[str, Any]) -> tuple[list[bytes], list[bytes]]:
         """Check the arguments and return KEYS and ARGV."""
@@ -334,12 +341,7 @@ class _Prepared:
                 )
             for row in arguments["items"]:
                 argv += self._encode_item(row)
-        if self._fixed_keys is not None:
-            return self._fixed_keys, argv
-        return [
-            key.on_server(self._app_tag, arguments[argument] if argument else None)
-            for key, argument in self._keys
-        ], argv
+        return self._keys(*[arguments[name] for name in self._naming]), argv
 
     def _refuse_names(self, arguments: dict[str, Any]) -> None:
         missing = sorted(self._expected - arguments.keys())
