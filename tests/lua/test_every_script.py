@@ -462,7 +462,6 @@ _REGISTERED = {"statuses": MANY, "registered": MANY, "open": MANY, "task_index":
 _RECORDED = {"valid_conditions": MANY, "valid_order": MANY}
 MANY_STORED: dict[str, dict[str, int]] = {
     "trigger/clear": {"valid_conditions": 0, "valid_order": 0},
-    "trigger/link_events": {"event_links": MANY},
     "trigger/record": _RECORDED,
     "trigger/register": {"conditions": MANY, "condition_index": MANY},
     "trigger/store_cron": _RECORDED,
