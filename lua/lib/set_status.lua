@@ -14,9 +14,10 @@ end
 
 -- Change the status of an invocation (already found to be allowed) and all that follows from it.
 -- Of those that wait, the rest is left to orchestrator/release where they are many.
--- The time never stands still within an invocation, whatever the server's clock does.
-local function set_status(invocation_id, record, status, owner, op)
-  local at_us = math.max(now_us(), tonumber(record.at_us) + 1)
+-- The time never stands still within an invocation, whatever the server's clock does; of a change that
+-- is written again it is the one that it had (`written_us`).
+local function set_status(invocation_id, record, status, owner, op, written_us)
+  local at_us = math.max(written_us or now_us(), tonumber(record.at_us) + 1)
   unindex_status(invocation_id, record)
   record.owner = new_owner(record, status, owner)
   record.status, record.op, record.at_us = status, op, decimal(at_us)

@@ -3,8 +3,9 @@
 --- A final one comes with a result or an exception (`outcome` says which, empty for none). Who is
 --- not the owner is refused before anything is stored. To start an invocation is refused (TAKEN) while
 --- another one runs in the slot of its running concurrency control. `more` says whether
---- orchestrator/release has to release more of those that wait.
--- @version 2
+--- orchestrator/release has to release more of those that wait. `written_us` is 0, or when the change was
+--- made on a server that may have lost it: who knows of that time or a later one refuses.
+-- @version 3
 -- @key statuses
 -- @key open
 -- @key expiring
@@ -30,10 +31,12 @@
 -- @arg notes int
 -- @arg outcome str
 -- @arg serialized bytes
+-- @arg written_us us
 -- @returns OK owner time task noted more | REFUSED status owner time | TAKEN status owner time | UNKNOWN
--- @resend
+-- @resend written_us <- time
 -- @cost O(log N), and up to 250 who wait for an invocation that becomes final
 --[[% use "lib/is_refused.lua" %]]
+--[[% use "lib/is_known_since.lua" %]]
 --[[% use "lib/set_status.lua" %]]
 --[[% use "lib/has_edges.lua" %]]
 --[[% use "lib/slot_taken.lua" %]]
@@ -45,8 +48,9 @@ local record = read_status(invocation_id)
 if not record then
   return { "UNKNOWN" }
 end
+local written = written_us ~= "0" and tonumber(written_us) or nil
 if record.op ~= op then
-  if is_refused(record, status, owner) then
+  if is_known_since(record, written) or is_refused(record, status, owner) then
     return { "REFUSED", record.status, record.owner, record.at_us }
   end
   if status == "running" and slot_taken(record, invocation_id, "running") then
@@ -61,7 +65,7 @@ if record.op ~= op then
     redis.call("HSET", exceptions, invocation_id, serialized)
   end
   use_client_data(invocation_id, serialized)
-  set_status(invocation_id, record, status, owner, op)
+  set_status(invocation_id, record, status, owner, op, written)
   record_status(invocation_id, record, context_id, notes)
 end
 local more = is(record.status, "final") and has_edges(invocation_id) and 1 or 0

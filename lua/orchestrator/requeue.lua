@@ -1,6 +1,7 @@
 #!lua
 --- Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
--- @version 2
+--- `written_us` as in orchestrator/commit_status.
+-- @version 3
 -- @key statuses
 -- @key open
 -- @key expiring
@@ -29,11 +30,13 @@
 -- @arg consumer id
 -- @arg op id
 -- @arg notes int
+-- @arg written_us us
 -- @returns OK owner time task noted | REFUSED status owner time | UNKNOWN
 -- @errors NO_WAY_BACK
--- @resend
+-- @resend written_us <- time
 -- @cost O(log N)
 --[[% use "lib/is_refused.lua" %]]
+--[[% use "lib/is_known_since.lua" %]]
 --[[% use "lib/requeue.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
@@ -51,7 +54,8 @@ local record = read_status(invocation_id)
 if not record then
   return { "UNKNOWN" }
 end
-if is_refused(record, status, owner) then
+local written = written_us ~= "0" and tonumber(written_us) or nil
+if is_known_since(record, written) or is_refused(record, status, owner) then
   return { "REFUSED", record.status, record.owner, record.at_us }
 end
 local context_list = parse_pairs(contexts)
@@ -61,7 +65,10 @@ if status == "retry" then
   record.retries = decimal(tonumber(record.retries) + 1)
 end
 record.queue, record.priority = queue_name, priority
-requeue(invocation_id, record, { status }, context_id, notes, op)
+requeue(invocation_id, record, { status }, context_id, notes, op, written)
 ring(1)
-remember_reply(consumer, op, { record.owner, record.at_us, record.task })
+-- Nobody waits for the reply of one that is made again, but its consumer may for that of a claim.
+if not written then
+  remember_reply(consumer, op, { record.owner, record.at_us, record.task })
+end
 return { "OK", record.owner, record.at_us, record.task, noted }

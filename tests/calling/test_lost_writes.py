@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pynenc.exceptions import InvocationStatusError
 from pynenc.invocation.status import InvocationStatus
 
 from calling.tools import OwnServer
@@ -148,3 +149,67 @@ def test_is_nothing_where_the_key_is_gone_for_another_reason(app: Pynenc) -> Non
     assert client_of(app).exists(key_of(app, "statuses")) == 0
     with pytest.raises(KeyError):
         app.orchestrator.get_invocation_status(made.invocation_id)
+
+
+class TestNothingWasLost:
+    """A restart after which all is there: nothing may be changed by what is sent again."""
+
+    @pytest.fixture
+    def restart(self, app: Pynenc, own: OwnServer) -> Callable[[], None]:
+        def restart() -> None:
+            client = client_of(app)
+            known = {key: client.dump(key) for key in client.scan_iter()}
+            own.kill()
+            own.start()
+            for key, dumped in known.items():
+                client.restore(key, 0, dumped)
+
+        return restart
+
+    @pytest.mark.parametrize("status", [S.PENDING, S.RUNNING])
+    def test_a_retry_that_goes_on_is_not_ended_by_the_one_before(
+        self, app: Pynenc, restart: Callable[[], None], status: S
+    ) -> None:
+        made = bind(app, life_tasks.flaky)(1)
+        [first] = claim(app, ONE)
+        first.run(ONE)
+        [second] = claim(app, ONE)
+        if status == S.RUNNING:
+            app.orchestrator.set_invocation_status(second.invocation_id, S.RUNNING, ONE)
+        before = history_of(app, made.invocation_id)
+        restart()
+        assert made.status == status
+        assert history_of(app, made.invocation_id) == before
+        assert app.orchestrator.get_invocation_retries(made.invocation_id) == 1
+        assert claim(app, OTHER) == []
+
+    def test_a_pause_is_not_repeated(self, app: Pynenc, restart: Callable[[], None]) -> None:
+        made = bind(app, life_tasks.noop)()
+        claim(app, ONE)
+        for status in (S.RUNNING, S.PAUSED, S.RUNNING):
+            app.orchestrator.set_invocation_status(made.invocation_id, status, ONE)
+        before = history_of(app, made.invocation_id)
+        restart()
+        assert made.status == S.RUNNING
+        assert history_of(app, made.invocation_id) == before
+
+    def test_what_was_reused_is_not_made(self, app: Pynenc, restart: Callable[[], None]) -> None:
+        once = bind(app, life_tasks.once)
+        first, again = once("k", "v"), once("k", "v")
+        assert first.invocation_id == again.invocation_id
+        [run] = claim(app, ONE)
+        run.run(ONE)
+        restart()
+        assert app.orchestrator.count_invocations() == 1
+        assert claim(app, OTHER) == []
+
+    def test_what_was_refused_stays_so(self, app: Pynenc, restart: Callable[[], None]) -> None:
+        """Otherwise it would be running for good, and nobody runs it."""
+        made = bind(app, life_tasks.noop)()
+        claim(app, ONE)
+        with pytest.raises(InvocationStatusError):
+            app.orchestrator.set_invocation_status(made.invocation_id, S.RUNNING, OTHER)
+        app.orchestrator.reroute_invocations({made.invocation_id}, ONE)
+        claim(app, OTHER)
+        restart()
+        assert made.status == S.PENDING

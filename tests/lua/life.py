@@ -132,6 +132,7 @@ class Life:
         outcome: str = "",
         serialized: bytes = b"",
         op: str | None = None,
+        written_us: int = 0,
     ) -> Reply:
         return self.call(
             "orchestrator/commit_status",
@@ -139,6 +140,7 @@ class Life:
             status=status,
             outcome=outcome,
             serialized=serialized,
+            written_us=written_us,
             **self.by(runner, op),
         )
 
@@ -158,6 +160,7 @@ class Life:
         runner: str = "runner",
         consumer: str = "sender",
         op: str | None = None,
+        written_us: int = 0,
     ) -> Reply:
         """Retry or reroute."""
         return self.call(
@@ -167,6 +170,7 @@ class Life:
             queue_name=queue,
             priority=priority,
             invocation_id=id_,
+            written_us=written_us,
             **self.by(runner, op),
         )
 

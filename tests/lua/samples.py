@@ -86,6 +86,7 @@ def _commit(invocation_id: str, status: str, outcome: str, serialized: bytes) ->
         "status": status,
         "outcome": outcome,
         "serialized": serialized,
+        "written_us": 0,
         **_by("runner", f"{status} {invocation_id}"),
     }
 
@@ -101,6 +102,7 @@ def _send_back(invocation_id: str, status: str) -> dict[str, Any]:
         "queue_name": invocation_id,
         "priority": PRIORITY,
         "invocation_id": invocation_id,
+        "written_us": 0,
         **_by("runner", f"send back {invocation_id}"),
     }
 

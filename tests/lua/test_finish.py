@@ -69,6 +69,7 @@ def test_malformed_contexts_change_nothing(life: Life) -> None:
             status="success",
             outcome="result",
             serialized=b"result",
+            written_us=0,
             **life.by("runner") | {"contexts": b"no contexts"},
         )
     assert life.snapshot() == once
@@ -229,3 +230,24 @@ def test_finished_one_that_is_queued_still_is_passed_over(life: Life) -> None:
     life.finish("a")
     assert life.claim() == ([], [], 0, 0)
     assert life.queued() == []
+
+
+# Written again to a server that may have lost it
+
+
+def test_what_is_written_again_has_the_time_that_it_had(life: Life) -> None:
+    life.pending("a")
+    at_us = 2**51  # later than any clock
+    life.commit("a", "running", written_us=at_us)
+    assert life.commit("a", "success", written_us=at_us + 1).values[1] == b"%d" % (at_us + 1)
+
+
+def test_what_is_known_already_is_not_written_again(life: Life) -> None:
+    life.pending("a")
+    paused = life.commit("a", "running") and life.commit("a", "paused")
+    life.commit("a", "running")
+    once = life.snapshot()
+    for ago in (0, 1):
+        again = life.commit("a", "paused", written_us=int(paused.values[1]) - ago)
+        assert again.tag == "REFUSED"
+    assert life.snapshot() == once

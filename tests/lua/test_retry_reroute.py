@@ -107,6 +107,7 @@ def test_malformed_contexts_change_nothing(life: Life, how: str) -> None:
             consumer="sender",
             priority=NORMAL,
             invocation_id="a",
+            written_us=0,
             **life.by("runner") | {"contexts": b"no contexts"},
         )
     assert life.snapshot() == once
@@ -208,3 +209,25 @@ def test_reads_several_statuses_in_the_order_asked_for(life: Life) -> None:
     items = [("b",), ("unknown",), ("a",), ("b",)]
     reply = life.scripts.orchestrator_statuses_of(items=items)
     assert reply == ("OK", [[b"registered", None, b"running", b"registered"]])
+
+
+@ways_back
+def test_what_is_known_already_is_not_written_again(life: Life, how: str) -> None:
+    about_to(how, life)
+    sent = life.send_back(how, "a", op="before")
+    assert life.claim(1, consumer="sender").ids == ["a"]
+    life.commit("a", "running")
+    once = life.snapshot()
+    again = life.send_back(how, "a", op="before", written_us=int(sent.values[1]))
+    assert again.tag == "REFUSED"
+    assert life.snapshot() == once
+
+
+@ways_back
+def test_what_is_written_again_leaves_the_reply_of_a_claim(life: Life, how: str) -> None:
+    """Its consumer may have claimed on the server that lost it, and ask once more."""
+    about_to(how, life)
+    life.submit("b")
+    assert life.claim(1, consumer="sender", op="claim").ids == ["b"]
+    life.send_back(how, "a", written_us=2**51)
+    assert life.claim(1, consumer="sender", op="claim").ids == ["b"]

@@ -76,6 +76,7 @@ def commit_status(scripts: Scripts, change: Change) -> Reply:
         notes=0,
         outcome=outcome,
         serialized=change.id.encode() if outcome else b"",
+        written_us=0,
     )
 
 

@@ -137,6 +137,7 @@ class Transitions(OrchestratorCore):
             notes=int(self.commits_triggers),
             outcome=outcome.kind if outcome else "",
             serialized=to_bytes(outcome.serialized) if outcome else b"",
+            written_us=0,
         )
         if reply.tag == "TAKEN":
             self.reroute_invocations({invocation_id}, runner_ctx)
@@ -209,6 +210,7 @@ class Transitions(OrchestratorCore):
             consumer=consumer_id(),
             op=new_operation(),
             notes=int(self.commits_triggers),
+            written_us=0,
         )
         self._settle(reply, invocation_id, status, runner_ctx)
         state.remember_contexts(contexts)

@@ -570,13 +570,16 @@ class Scripts(ScriptRunner):
         notes: int,
         outcome: str,
         serialized: bytes,
+        written_us: int,
     ) -> Reply:
         """Change the status of an invocation by pynenc's rules and record it.
 
         A final one comes with a result or an exception (`outcome` says which, empty for none). Who
         is not the owner is refused before anything is stored. To start an invocation is refused
         (TAKEN) while another one runs in the slot of its running concurrency control. `more` says
-        whether orchestrator/release has to release more of those that wait.
+        whether orchestrator/release has to release more of those that wait. `written_us` is 0, or
+        when the change was made on a server that may have lost it: who knows of that time or a
+        later one refuses.
 
         Replies: OK owner time task noted more | REFUSED status owner time | TAKEN status owner time
         | UNKNOWN.
@@ -593,6 +596,7 @@ class Scripts(ScriptRunner):
             notes=notes,
             outcome=outcome,
             serialized=serialized,
+            written_us=written_us,
         )
 
     def orchestrator_count(self, *, task: str, items: Sequence[tuple[str]]) -> Reply:
@@ -804,8 +808,11 @@ class Scripts(ScriptRunner):
         consumer: str,
         op: str,
         notes: int,
+        written_us: int,
     ) -> Reply:
         """Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
+
+        `written_us` as in orchestrator/commit_status.
 
         Replies: OK owner time task noted | REFUSED status owner time | UNKNOWN.
         Cost: O(log N).
@@ -822,6 +829,7 @@ class Scripts(ScriptRunner):
             consumer=consumer,
             op=op,
             notes=notes,
+            written_us=written_us,
         )
 
     def orchestrator_schedule_expiry(self, *, invocation_id: str) -> Reply:

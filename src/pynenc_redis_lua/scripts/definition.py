@@ -11,7 +11,8 @@ The header follows the ``#!lua`` line: a description, then tags, one a line::
     -- @item member bytes            (columns of the items that follow the arguments)
     -- @returns OK result | NONE
     -- @errors NOT_FOUND
-    -- @resend                       (to a server that has lost it: see `scripts/recent.py`)
+    -- @resend us <- time            (to a server that has lost it: see `scripts/recent.py`; the
+                                     argument then has what the reply told at first, if one is named)
     -- @cost O(1)
 
 Argument types: ``id`` (non-empty text), ``str`` (text), ``bytes``, ``int`` and ``count`` (Lua
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING
 from pynenc_redis_lua.errors import ScriptDefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pynenc_redis_lua.keys import KeyTable
@@ -65,6 +67,14 @@ class KeyUse:
 
 
 @dataclass(frozen=True)
+class Resend:
+    """An ``@resend`` line: the argument that then has what was told after OK, if it names one."""
+
+    argument: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Argument:
     """An ``@arg`` or ``@item`` line."""
 
@@ -88,7 +98,8 @@ class Definition:
         header_lines: Line of each key, argument and item in the file, by name.
         returns: Tag of each expected reply, with the words that describe its values.
         errors: Codes it refuses with.
-        resend: Whether a call of the last seconds is sent again to a server that may have lost it.
+        resend: How a call of the last seconds is sent again to a server that may have lost it, or
+            None if it is not.
         cost: Its complexity.
         body_line: Line of the file on which the body begins, from 1.
         body: The lines after the header.
@@ -105,7 +116,7 @@ class Definition:
     header_lines: dict[str, int]
     returns: dict[str, str]
     errors: tuple[str, ...]
-    resend: bool
+    resend: Resend | None
     cost: str
     body_line: int
     body: tuple[str, ...]
@@ -148,6 +159,7 @@ class _Parser:
         arguments = tuple(self._typed("arg"))
         items = tuple(self._typed("item"))
         keys = self._keys(arguments, read_only=flag == "no-writes")
+        returns = self._returns()
         return Definition(
             name=self.name,
             path=self.path,
@@ -158,9 +170,9 @@ class _Parser:
             arguments=arguments,
             items=items,
             header_lines=self._header_lines(),
-            returns=self._returns(),
+            returns=returns,
             errors=tuple(self._text("errors", required=False).split()),
-            resend=bool(self._lines("resend")),
+            resend=self._resend(arguments, returns),
             cost=self._text("cost"),
             body_line=body_line,
             body=tuple(self.lines[body_line - 1 :]),
@@ -257,6 +269,18 @@ class _Parser:
                 raise self.error(number, f"@returns: {alternative.strip()!r} is not 'TAG words'")
             tags[found[1]] = found[2].strip()
         return tags
+
+    def _resend(
+        self, arguments: tuple[Argument, ...], returns: Mapping[str, str]
+    ) -> Resend | None:
+        for number, text in self._lines("resend"):
+            argument, _, value = (part.strip() for part in text.partition("<-"))
+            if text and argument not in {known.name for known in arguments}:
+                raise self.error(number, f"@resend: no such @arg {argument!r}")
+            if text and value not in returns.get("OK", "").split():
+                raise self.error(number, f"@resend {argument}: OK does not return {value!r}")
+            return Resend(argument, value)
+        return None
 
     def _header_lines(self) -> dict[str, int]:
         lines: dict[str, int] = {}

@@ -177,8 +177,9 @@ class ScriptRunner:
                 reply = self._send(prepared, keys, argv)
                 if self._connects_seen != self.connection.connects and self._resent(keys[0]):
                     reply = self._send(prepared, keys, argv)
-                if prepared.resend:
-                    self._note(Call(prepared, keys, argv))
+                # What was refused, or stood there already, was not written.
+                if prepared.resend and reply[0] == b"OK":
+                    self._note(Call(prepared, keys, prepared.as_resent(argv, reply)))
             except _SERVER_ERRORS as error:
                 problem = self._passing_problem(prepared, error)
                 now = time.monotonic()
@@ -307,7 +308,15 @@ class _Prepared:
         self.text = script.rendered.text
         self.sha1 = script.rendered.sha1
         self.command = "EVALSHA_RO" if definition.read_only else "EVALSHA"
-        self.resend = definition.resend
+        self.resend = definition.resend is not None
+        self._told: tuple[int, int] | None = None
+        if definition.resend and definition.resend.argument:
+            names = [argument.name for argument in definition.arguments]
+            values = definition.returns["OK"].split()
+            self._told = (
+                names.index(definition.resend.argument),
+                1 + values.index(definition.resend.value),
+            )
         self._lines = script.rendered.lines
         self._returns = {tag.encode(): tag for tag in definition.returns}
         self._arguments = definition.arguments
@@ -342,6 +351,13 @@ class _Prepared:
             for row in arguments["items"]:
                 argv += self._encode_item(row)
         return self._keys(*[arguments[name] for name in self._naming]), argv
+
+    def as_resent(self, argv: list[bytes], reply: list[Any]) -> list[bytes]:
+        """Return the ARGV with which a call that got this reply is made again."""
+        if self._told is None:
+            return argv
+        position, value = self._told
+        return [*argv[:position], reply[value], *argv[position + 1 :]]
 
     def _refuse_names(self, arguments: dict[str, Any]) -> None:
         missing = sorted(self._expected - arguments.keys())
