@@ -235,6 +235,7 @@ PLAIN = dict.fromkeys(TEXTS_OF_A_STORY, "plain")
     texts=st.fixed_dictionaries(TEXTS_OF_A_STORY),
 )
 @example(ids=["a", "a}"], texts=PLAIN)
+@example(ids=["a", "A"], texts=PLAIN)
 @example(ids=["a", "{a}"], texts=PLAIN)
 @example(ids=["%7D", "}"], texts=PLAIN)
 @example(ids=HUGE[:2], texts=PLAIN)
@@ -328,6 +329,7 @@ def test_tasks_are_told_apart(server: Server, tasks: list[tuple[str, str]]) -> N
     again=st.randoms(use_true_random=False),
 )
 @example(calls=[{"a": "bc"}, {"ab": "c"}, {"a": "b", "c": ""}, {"a": "b", "c": "0:"}], again=None)
+@example(calls=[{"a": "x", "b": "y"}, {'a"x"b': "y"}], again=None)
 @example(calls=[{HUGE[0]: HUGE[1]}, {HUGE[1]: HUGE[0]}], again=None)
 def test_calls_are_one_only_if_their_arguments_are(
     server: Server, calls: list[dict[str, str]], again: Random | None

@@ -70,10 +70,19 @@ BATCH_TASKS = {name for name, rules in TASKS.items() if not rules.once} - {"alon
 TEXT_ARGUMENTS = {"alone_by_key", "once", "once_by_key_strict"}
 NUMBER_ARGUMENTS = {"add": 2, "alone": 1, "alone_or_never": 1}
 QUEUES = ["default", "elsewhere"]
+# What may become of one that runs, with the arguments of that step.
+ENDS: dict[str, tuple[Any, ...]] = {
+    "finish": ("done",),
+    "fail": ("no",),
+    "retry": (),
+    "change": (S.PAUSED,),
+}
 LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 CLIENT, RESCUER = "client", "rescuer"
 RUNNERS = ["one", "two", "three"]
 OWNER = "its owner"
+# So many that are not final, and nobody submits more: then the rest happens more often.
+MANY = 10
 # The clock jumps by whole hours: half of one is more than a run takes, so no age is near a limit.
 PENDING, DEAD, RETENTION = 1.5, 2.5, 4.75
 # What retention leaves, as a purge does not.
@@ -289,14 +298,16 @@ class Life(RuleBasedStateMachine):
         backend.purge()
 
     @initialize(
-        task=st.sampled_from(sorted(BATCH_TASKS)),
+        batch_task=st.sampled_from(sorted(BATCH_TASKS)),
+        tasks=st.lists(st.sampled_from(sorted(TASKS)), max_size=4),
         claims=st.lists(st.tuples(st.sampled_from(RUNNERS), st.integers(1, 2)), max_size=3),
     )
-    def begin(self, task: str, claims: list[tuple[str, int]]) -> None:
+    def begin(self, batch_task: str, tasks: list[str], claims: list[tuple[str, int]]) -> None:
         """There are runners, and there is work."""
         self.both("heartbeat", RUNNERS)
-        for each in (task, "add"):
-            self.submit_batch(each, [(0, 0), (1, 1), (0, 0)], None)
+        self.submit_batch(batch_task, [(0, 0), (1, 1), (0, 0)], None)
+        for task in tasks:
+            self.submit(task, (0, len(self.ids) % 2), None)
         for who, number in claims:
             self.both("claim", who, number, QUEUES)
 
@@ -323,6 +334,7 @@ class Life(RuleBasedStateMachine):
         it = self.model.invocations.get(id_)
         return (it and it.owner) or RUNNERS[0] if who == OWNER else who
 
+    @precondition(lambda self: len(self.model.open()) < MANY)
     @rule(
         task=st.sampled_from(sorted(TASKS)),
         values=st.tuples(st.integers(0, 2), st.integers(0, 1)),
@@ -337,6 +349,7 @@ class Life(RuleBasedStateMachine):
         if new_id in self.model.invocations:
             self.ids.append(new_id)
 
+    @precondition(lambda self: len(self.model.open()) < MANY)
     @rule(
         task=st.sampled_from(sorted(BATCH_TASKS)),
         batch=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=4),
@@ -402,19 +415,17 @@ class Life(RuleBasedStateMachine):
         id_ = self.pick(number)
         self.both(how, id_, self.as_owner(id_, who))
 
-    @precondition(lambda self: self.model.open(S.PENDING))
-    @rule(number=st.integers(0, 11), how=st.sampled_from(["", "finish", "fail", "retry", "pause"]))
-    def run(self, number: int, how: str) -> None:
-        """As a runner does: start what is claimed, and end it or leave it running."""
-        claimed = self.model.open(S.PENDING)
-        id_ = claimed[number % len(claimed)].id
-        who = self.as_owner(id_, OWNER)
-        if self.both("change", id_, S.RUNNING, who) is not None:
-            return
-        if how == "pause":
-            self.both("change", id_, S.PAUSED, who)
-        elif how:
-            self.both(how, id_, *(["x"] if how != "retry" else []), who)
+    @rule(
+        who=st.sampled_from(RUNNERS),
+        queues=st.sampled_from([QUEUES[:1], QUEUES]),
+        ends=st.lists(st.sampled_from(["", *ENDS]), min_size=1, max_size=4),
+    )
+    def work(self, who: str, queues: list[str], ends: list[str]) -> None:
+        """As a runner does: claim, start, and end, pause or leave each running."""
+        claimed = self.both("claim", who, len(ends), queues)
+        for id_, end in zip(claimed, ends, strict=False):
+            if self.both("change", id_, S.RUNNING, who) is None and end:
+                self.both(end, id_, *ENDS[end], who)
 
     @precondition(lambda self: self.ids)
     @rule(
@@ -542,7 +553,7 @@ def backend(server: Server, tmp_path: Path, app_id: str) -> Iterator[Backend]:
 def test_app_is_what_the_model_says_after_each_step(
     backend: Backend, figure: Callable[[str], None]
 ) -> None:
-    runs, steps = scaled(20, 300), Counter[str]()
+    runs, steps = scaled(25, 400), Counter[str]()
     done = 0
 
     def run() -> Life:
