@@ -86,6 +86,7 @@ class Model:
         dead: Hours after which a silent runner is dead.
         retention: Hours for which one that is final is kept.
         now: Hours of the server's clock.
+        latest: The most that it ever was.
         waits: Who waits for whom.
         heard: When each runner was heard of.
         outage: When runners were heard of again, and when before.
@@ -96,6 +97,7 @@ class Model:
     dead: float
     retention: float
     now: int = 0
+    latest: int = 0
     invocations: dict[str, Expected] = field(default_factory=dict)
     waits: set[tuple[str, str]] = field(default_factory=set)
     heard: dict[str, int] = field(default_factory=dict)
@@ -106,6 +108,7 @@ class Model:
 
     def set_clock(self, hours: int) -> None:
         self.now = hours
+        self.latest = max(self.latest, hours)
 
     # Submission
 
