@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import servers
 from consistency.damages import DAMAGES, GARBAGE, Damage
+from faults.scale import scaled
 from lua.model import check as check_model
 from pynenc_redis_lua import consistency
 from pynenc_redis_lua.codec import pack
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 
     from consistency.busy import Busy
     from consistency.damages import Expected
+    from servers import Server
+
+
+@pytest.fixture(params=scaled(servers.names()[:1], servers.names()))
+def server(request: pytest.FixtureRequest) -> Server:
+    """One server in the everyday tests: what differs between them, each script meets in `lua`."""
+    return servers.running(request.param)
 
 
 @pytest.fixture(autouse=True)
