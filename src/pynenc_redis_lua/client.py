@@ -108,6 +108,7 @@ class Connection:
         settings: Where it leads, and how it behaves.
         was_answered: Whether the server has ever answered a call of this process.
         connects: How often a connection was made: behind each may be another server.
+        resending: Held while what the server lost is written again, or is kept for that.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -118,6 +119,7 @@ class Connection:
         # child never sees its own process with its parent's client.
         self._made: tuple[int, Redis | RedisCluster] | None = None
         self._lock = threading.Lock()
+        self.resending = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (connection_to, (self.settings,))
@@ -187,6 +189,7 @@ def _forget_parent() -> None:
     _lock = threading.Lock()
     for connection in _connections.values():
         connection._lock = threading.Lock()  # noqa: SLF001 - the class is of this module
+        connection.resending = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget_parent)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from pynenc.exceptions import InvocationStatusError
 from pynenc.invocation.status import InvocationStatus
 
+import servers
 from calling.tools import OwnServer
 from life import life_tasks
 from life.tools import bind, build_app, claim, client_of, history_of, key_of, runner, snapshot
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pynenc import Pynenc
+    from pynenc.invocation.dist_invocation import DistributedInvocation
 
 ONE, OTHER = runner("one"), runner("other")
 S = InvocationStatus
@@ -213,3 +217,46 @@ class TestNothingWasLost:
         claim(app, OTHER)
         restart()
         assert made.status == S.PENDING
+
+
+def test_is_there_for_all_threads(app: Pynenc, lose_all: Callable[[], None]) -> None:
+    """None of them is answered by a server that was not told yet."""
+    made = bind(app, life_tasks.add).parallelize([(n, n) for n in range(500)]).invocations
+    ended = threading.Event()
+
+    def look(invocation: DistributedInvocation) -> None:
+        while not ended.is_set():
+            assert app.orchestrator.get_invocation_status(invocation.invocation_id) == S.REGISTERED
+
+    with ThreadPoolExecutor(8) as executor:
+        looking = [executor.submit(look, invocation) for invocation in made[-8:]]
+        try:
+            lose_all()
+            servers.wait_for(lambda: app.orchestrator.count_invocations() == 500)
+        finally:
+            ended.set()
+        for each in looking:
+            each.result()
+
+
+def test_waits_for_memory_and_keeps_nobody_from_making_room(
+    app: Pynenc, own: OwnServer, lose_all: Callable[[], None]
+) -> None:
+    made = bind(app, life_tasks.noop)()
+    lose_all()
+    with own.server.client() as other:
+        other.config_set("maxmemory", 1)
+        app.orchestrator.auto_purge()
+        assert app.orchestrator.count_invocations() == 0
+        other.config_set("maxmemory", 0)
+    assert made.status == S.REGISTERED
+
+
+def test_needs_no_info(one_program: Path, tmp_path: Path, app_id: str) -> None:
+    """A server that has renamed it is one that nobody can tell from another."""
+    own = OwnServer(one_program, tmp_path)
+    renamed = (*own._args, "--rename-command", "INFO", "hidden")
+    with servers._process(*own._command, renamed):
+        app = build_app(own.server, app_id)
+        bind(app, life_tasks.noop)()
+        assert app.orchestrator.count_invocations() == 1

@@ -11,8 +11,8 @@ The header follows the ``#!lua`` line: a description, then tags, one a line::
     -- @item member bytes            (columns of the items that follow the arguments)
     -- @returns OK result | NONE
     -- @errors NOT_FOUND
-    -- @resend us <- time            (to a server that has lost it: see `scripts/recent.py`; the
-                                     argument then has what the reply told at first, if one is named)
+    -- @resend written_us <- time    (to a server that has lost it: see `scripts/recent.py`; if it
+                                     names an argument, that has what the first reply told)
     -- @cost O(1)
 
 Argument types: ``id`` (non-empty text), ``str`` (text), ``bytes``, ``int`` and ``count`` (Lua
@@ -270,9 +270,7 @@ class _Parser:
             tags[found[1]] = found[2].strip()
         return tags
 
-    def _resend(
-        self, arguments: tuple[Argument, ...], returns: Mapping[str, str]
-    ) -> Resend | None:
+    def _resend(self, arguments: tuple[Argument, ...], returns: Mapping[str, str]) -> Resend | None:
         for number, text in self._lines("resend"):
             argument, _, value = (part.strip() for part in text.partition("<-"))
             if text and argument not in {known.name for known in arguments}:

@@ -174,12 +174,7 @@ class ScriptRunner:
         backoff = _BACKOFF_FIRST
         while True:
             try:
-                reply = self._send(prepared, keys, argv)
-                if self._connects_seen != self.connection.connects and self._resent(keys[0]):
-                    reply = self._send(prepared, keys, argv)
-                # What was refused, or stood there already, was not written.
-                if prepared.resend and reply[0] == b"OK":
-                    self._note(Call(prepared, keys, prepared.as_resent(argv, reply)))
+                reply = self._answer(prepared, keys, argv)
             except _SERVER_ERRORS as error:
                 problem = self._passing_problem(prepared, error)
                 now = time.monotonic()
@@ -198,6 +193,24 @@ class ScriptRunner:
                 self.connection.was_answered = True
                 return reply
 
+    def _answer(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
+        """Send the call, and with it what the server behind a new connection may not know."""
+        if prepared.resend and not self._server:
+            # Not behind the call: the server that answered may be gone by then.
+            self._server = self._server_id(keys[0])
+        seen, server = self._connects_seen, self._server
+        reply = self._send(prepared, keys, argv)
+        if seen != self.connection.connects:
+            self._write_again(keys[0])
+            # This thread or another one has: it may have been told otherwise by what was lost.
+            if self._server != server:
+                reply = self._send(prepared, keys, argv)
+        # What was refused, or stood there already, was not written.
+        if prepared.resend and reply[0] == b"OK":
+            with self.connection.resending:
+                self._recent.note(Call(prepared, keys, prepared.as_resent(argv, reply)))
+        return reply
+
     def _passing_problem(self, prepared: _Prepared, error: Exception) -> errors.RedisLuaError:
         """Return the error for what may pass, and raise that for anything else."""
         if _is_transient(error):
@@ -209,33 +222,32 @@ class ScriptRunner:
             raise problem from error
         return problem
 
-    def _note(self, call: Call[_Prepared]) -> None:
-        if not self._server:
-            self._server = self._server_id(call.keys[0])
-        self._recent.note(call)
+    def _write_again(self, key: bytes) -> None:
+        """Write again what another server, or one that was restarted, may not know.
 
-    def _resent(self, key: bytes) -> bool:
-        """Write again what another server, or one that was restarted, may not know; tell if so.
-
-        What it does know is not changed by that, and what does not fit any more is refused.
+        What it does know is not changed by that, and what does not fit any more is refused. Other
+        threads wait until all is written.
         """
-        connects, server = self.connection.connects, self._server
-        if self._recent:
-            self._server = self._server_id(key)
-        if self._server != server:
-            # Other threads go on meanwhile.
-            try:
-                for call in self._recent:
-                    self._resend(call)
-            except _SERVER_ERRORS:
-                self._server = server
-                raise
-        self._connects_seen = connects
-        return self._server != server
+        with self.connection.resending:
+            connects = self.connection.connects
+            if self._connects_seen == connects:
+                return
+            # Who never wrote what is kept need not know.
+            server = self._server_id(key) if self._server else ""
+            if server != self._server:
+                try:
+                    for call in self._recent:
+                        self._resend(call)
+                except redis_errors.OutOfMemoryError:
+                    # Each call tries again: to wait would keep retention from making room.
+                    return
+            self._server, self._connects_seen = server, connects
 
     def _resend(self, call: Call[_Prepared]) -> None:
         try:
             self._send(*call)
+        except redis_errors.OutOfMemoryError:
+            raise
         except redis_errors.ResponseError as error:
             if _is_transient(error):
                 raise
@@ -246,10 +258,12 @@ class ScriptRunner:
         try:
             # The next node that answers for the key may be another one.
             info: dict[str, Any] = client.info("server", **self._target(client, key))
-            return str(info["run_id"])
-        except redis_errors.NoPermissionError:
-            # Then nobody can tell, and nothing is sent again.
+        except redis_errors.ResponseError as error:
+            if _is_transient(error):
+                raise
+            # Forbidden or renamed: then nobody can tell, and nothing is sent again.
             return "unknown"
+        return str(info.get("run_id", "unknown"))
 
     @staticmethod
     def _target(client: Any, key: bytes) -> dict[str, Any]:
