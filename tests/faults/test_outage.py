@@ -202,6 +202,23 @@ class TestEndOfARun:
         assert {type(error) for error in waited} == {ServerOutOfMemoryError}
         assert app.orchestrator.get_invocation_status(run.invocation_id) == AFTER[end]
 
+    def test_is_tried_again_in_peace_with_no_budget(
+        self, own: OwnServer, app_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app = build_app(own.server, app_id, redis_outage_budget=0.0)
+        run = started(app, ONE, life_tasks.flaky, 0)
+        warned: list[float] = []
+        monkeypatch.setattr(app.logger, "warning", lambda *_: warned.append(time.monotonic()))
+        with ThreadPoolExecutor(1) as executor:
+            try:
+                client_of(app).config_set("min-replicas-to-write", 1)
+                ending = executor.submit(self.end, app, "result", run)
+                servers.wait_for(lambda: len(warned) >= 2, message="it is tried again")
+            finally:
+                client_of(app).config_set("min-replicas-to-write", 0)
+            ending.result(10)
+        assert warned[1] - warned[0] >= 1.0
+
     def end(self, app: Pynenc, how: str, run: DistributedInvocation[Any, Any]) -> None:
         with as_runner(app, ONE):
             ENDS[how](app, run)

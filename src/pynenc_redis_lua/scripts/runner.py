@@ -37,6 +37,8 @@ BATCH_BYTES = 4 * 2**20
 _SMALLEST_VALUE_LIMIT = 2**20
 _DEFAULT_VALUE_LIMIT = 512 * 2**20
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.005, 0.5
+# How long who waits without a limit does so at least before it says so again, in seconds.
+_LEAST_PATIENCE = 1.0
 
 # A passing state of the server or of the way to it.
 _TRANSIENT: tuple[type[Exception], ...] = (
@@ -185,7 +187,8 @@ class ScriptRunner:
                 if now >= deadline:
                     if not self._waits_on(problem):
                         raise problem from error
-                    deadline = now + self.connection.outage_budget
+                    # However small the budget, the log is not flooded.
+                    deadline = now + max(self.connection.outage_budget, _LEAST_PATIENCE)
                 # Full jitter: clients that lost the same server do not come back in step.
                 time.sleep(min(random.uniform(0, backoff), max(deadline - now, 0)))  # noqa: S311
                 backoff = min(2 * backoff, _BACKOFF_MOST)
