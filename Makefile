@@ -27,7 +27,8 @@ test-all: test  ## Everything: faults, the monitor in a browser, and the rest of
 	TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} $(BIN)/python -m pytest $(SLOW)
 
 faults: $(INSTALLED)  ## The tests of faults in full; writes their figures into docs/guarantees.md
-	FAULTS=full $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/triggers
+	FAULTS=full TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0} \
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/faults tests/triggers tests/calling/test_lost_writes.py
 
 conformance: $(INSTALLED)  ## pynenc's whole suite; writes docs/conformance.md
 	CONFORMANCE_REPORT=1 TEST_SERVERS=$${TEST_SERVERS-valkey-9.1,redis-7.0,cluster-9.1} \

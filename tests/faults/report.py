@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import servers
+
 if TYPE_CHECKING:
     import pytest
 
@@ -26,5 +28,6 @@ def write(reports: list[pytest.TestReport]) -> None:
             if texts and line.startswith("|") and f"`{test}`" in line:
                 cells = line.split(" | ")
                 lines[number] = " | ".join([*cells[:-1], f"{'; '.join(dict.fromkeys(texts))} |"])
-    text = RUN.sub(f"Figures of {datetime.now(UTC):%Y-%m-%d}.", "\n".join(lines), count=1)
+    run = f"Figures of {datetime.now(UTC):%Y-%m-%d}, on {', '.join(servers.names())}."
+    text = RUN.sub(run, "\n".join(lines), count=1)
     PAGE.write_text(text, encoding="utf-8")
