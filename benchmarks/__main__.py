@@ -1,0 +1,41 @@
+"""The command line of the benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import contender, report
+from benchmarks.bench import Bench
+from benchmarks.cases import CASES
+from benchmarks.record import Record
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    """Measure, write the record and the report; return 1 if something that must hold does not."""
+    known = contender.contenders()
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--case", action="append", choices=CASES, help="default: all")
+    parser.add_argument("--contender", action="append", choices=known, help="default: all")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default: 5)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the report goes")
+    options = parser.parse_args()
+    chosen = [known[name] for name in options.contender or known]
+    samples = []
+    with Bench(chosen, options.rounds) as bench:
+        for name in options.case or CASES:
+            start = time.monotonic()
+            print(f"{name} ", end="", file=sys.stderr, flush=True)
+            samples += CASES[name](bench)
+            print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        meta = report.meta(bench)
+    report.write(options.results, meta, Record(samples), known)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

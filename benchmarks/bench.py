@@ -1,0 +1,95 @@
+"""What the cases work with: the running contenders, in turn, on one server."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from benchmarks import contender, server
+from benchmarks.record import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from redis import Redis
+
+    from benchmarks.contender import Contender, Running
+
+type Turn = Callable[[Running, int], Iterable[Sample]]
+
+
+class Bench:
+    """A server, and the contenders that were chosen.
+
+    Attributes:
+        url: The server's.
+        client: A client of it.
+        meter: Measures what a job costs the server.
+        rounds: The rounds that count; one more goes before them.
+    """
+
+    def __init__(self, chosen: Iterable[Contender], rounds: int) -> None:
+        self.rounds = rounds
+        self._chosen = {one.name: one for one in chosen}
+        self._running: dict[str, Running] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start the server; contenders are started when a case wants them."""
+        self.url, self.client = self._stack.enter_context(server.started())
+        self.meter = server.Meter(self.client)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop all of them."""
+        self._stack.close()
+
+    @property
+    def started(self) -> list[Running]:
+        """The contenders that were started so far."""
+        return list(self._running.values())
+
+    def running(self, name: str) -> Running:
+        """Return a contender, which is started if it is not running."""
+        if name not in self._running:
+            self._running[name] = self._stack.enter_context(
+                contender.running(self._chosen[name], self.url)
+            )
+        return self._running[name]
+
+    def chosen(self, case: str) -> list[str]:
+        """Return who takes part in a case."""
+        return [one.name for one in self._chosen.values() if case in one.cases]
+
+    def empty(self, one: Running) -> None:
+        """Have nothing on the server, and nothing in the contender."""
+        self.client.flushall()
+        one.do("reset")
+
+    def turns(self, case: str, turn: Turn, rounds: int | None = None) -> Iterator[Sample]:
+        """Give each contender of a case a turn in each round; the first round is not counted.
+
+        Who begins changes from round to round: what a machine does to one it does to the next.
+        """
+        names = self.chosen(case)
+        for number in range((rounds or self.rounds) + 1):
+            first = number % max(1, len(names))
+            for name in names[first:] + names[:first]:
+                samples = list(turn(self.running(name), number))
+                if number:
+                    yield from samples
+            print(".", end="", file=sys.stderr, flush=True)
+
+    def sample(
+        self, case: str, one: Running, turn: int, units: int, job: str, *, size: int = 0, **to: Any
+    ) -> Sample:
+        """Have a contender do a job, and return what it took it and the server."""
+        reply, costs = self.meter.measure(lambda: one.do(job, **to))
+        own = ("seconds", "client_cpu", "worker_cpu", "round_trips")
+        figures = {name: reply[name] for name in own if reply[name] is not None}
+        if one.contender.needs_server:
+            figures |= costs
+        else:
+            figures.pop("round_trips", None)
+        return Sample(case, one.name, size, turn, units, figures)

@@ -1,0 +1,98 @@
+"""The life of invocations: submit, claim, start, finish, and all of it with workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.record import Sample, Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.bench import Bench
+    from benchmarks.contender import Running
+
+COUNT = 500
+BATCH = 1_000
+WORKERS = (1, 2, 4, 8)
+LATENCIES = 50
+# Longer than the loops of all workers, which are idle then.
+PAUSE = 0.15
+
+
+def submit(bench: Bench) -> Iterator[Sample]:
+    """Submit one by one."""
+
+    def turn(one: Running, number: int) -> Iterator[Sample]:
+        bench.empty(one)
+        yield bench.sample("submit", one, number, COUNT, "submit", count=COUNT)
+
+    return bench.turns("submit", turn)
+
+
+def batch(bench: Bench) -> Iterator[Sample]:
+    """Submit a batch."""
+
+    def turn(one: Running, number: int) -> Iterator[Sample]:
+        bench.empty(one)
+        yield bench.sample("batch", one, number, BATCH, "submit_batch", count=BATCH)
+
+    return bench.turns("batch", turn)
+
+
+def claim(bench: Bench) -> Iterator[Sample]:
+    """Claim, start and finish, each alone."""
+
+    def turn(one: Running, number: int) -> Iterator[Sample]:
+        bench.empty(one)
+        one.do("submit_batch", count=COUNT)
+        yield bench.sample("claim", one, number, COUNT, "claim", count=COUNT)
+        yield bench.sample("start", one, number, COUNT, "start")
+        yield bench.sample("finish", one, number, COUNT, "finish")
+
+    return bench.turns("claim", turn)
+
+
+def life(bench: Bench) -> Iterator[Sample]:
+    """Submit one by one and have all results, with a thread runner in the client's process."""
+
+    def turn(one: Running, number: int) -> Iterator[Sample]:
+        bench.empty(one)
+        one.do("start_worker", kind="inside", workers=4)
+        yield bench.sample("life", one, number, COUNT, "life", count=COUNT)
+        one.do("stop_worker")
+
+    return bench.turns("life", turn)
+
+
+def workers(bench: Bench) -> Iterator[Sample]:
+    """The same with 1 to 8 workers in processes of their own: threads of one, or each its own."""
+    for kind in ("thread", "process"):
+        case = f"workers, {kind}"
+
+        def turn(one: Running, number: int, kind: str = kind, case: str = case) -> Iterator[Sample]:
+            for size in WORKERS:
+                bench.empty(one)
+                one.do("start_worker", kind=kind, workers=size)
+                yield bench.sample(case, one, number, COUNT, "life", size=size, count=COUNT)
+                one.do("stop_worker")
+
+        yield from bench.turns(case, turn, rounds=2)
+
+
+def latency(bench: Bench) -> Iterator[Sample]:
+    """The time from submission to start where a worker is idle."""
+
+    def turn(one: Running, number: int) -> Iterator[Sample]:
+        bench.empty(one)
+        one.do("start_worker", kind="thread", workers=2)
+        found = one.do("latencies", count=LATENCIES, pause=PAUSE)["value"]
+        one.do("stop_worker")
+        ordered = sorted(found)
+        figures = {
+            "p50": Spread.of(found).median,
+            "p99": ordered[round(0.99 * (len(ordered) - 1))],
+        }
+        yield Sample("latency", one.name, 0, number, 1, figures)
+
+    return bench.turns("latency", turn, rounds=2)
