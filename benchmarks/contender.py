@@ -28,7 +28,7 @@ class Contender:
     Attributes:
         name: Its name in results and on the command line.
         title: Its name for people.
-        program: Its file in `contenders/`.
+        program: Its module in `contenders/` and its class.
         requirements: What pip installs for it; nothing if it runs in the benchmark's environment.
         needs_server: Whether it works on the server.
         cases: The cases that it takes part in.
@@ -106,12 +106,12 @@ def running(contender: Contender, url: str) -> Iterator[Running]:
         tempfile.TemporaryDirectory(prefix="prl-") as folder,
         _log(contender).open("w") as log,
         subprocess.Popen(
-            [python, HERE / "contenders" / contender.program, url, "serve"],
+            [python, HERE / "contenders" / "program.py", contender.program, "serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env=os.environ | {"BENCH_FOLDER": folder},
+            env=os.environ | {"BENCH_URL": url, "BENCH_FOLDER": folder},
             cwd=folder,
         ) as process,
     ):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.contender import Running
 
 COUNT = 500
+WORKED = 200
 BATCH = 1_000
 WORKERS = (1, 2, 4, 8)
 LATENCIES = 50
@@ -74,7 +75,7 @@ def workers(bench: Bench) -> Iterator[Sample]:
             for size in WORKERS:
                 bench.empty(one)
                 one.do("start_worker", kind=kind, workers=size)
-                yield bench.sample(case, one, number, COUNT, "life", size=size, count=COUNT)
+                yield bench.sample(case, one, number, WORKED, "life", size=size, count=WORKED)
                 one.do("stop_worker")
 
         yield from bench.turns(case, turn, rounds=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs import Contender, run
+from jobs import Contender
 from redis import Redis
 
 
@@ -11,9 +11,9 @@ class NoopScript(Contender):
 
     packages = ("redis", "hiredis")
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.client = Redis.from_url(url)
+    def __init__(self) -> None:
+        super().__init__()
+        self.client = Redis.from_url(self.url)
         self.sha = self.client.script_load("#!lua\nreturn 1")
 
     def submit(self, count: int) -> None:
@@ -24,7 +24,3 @@ class NoopScript(Contender):
     def life(self, count: int) -> None:
         """There is no life of nothing."""
         raise NotImplementedError
-
-
-if __name__ == "__main__":
-    run(NoopScript)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs import run
 from pynenc_app import PynencContender
 
 if TYPE_CHECKING:
@@ -19,7 +18,3 @@ class Older(PynencContender):
     def keep(self, builder: PynencBuilder) -> PynencBuilder:
         """See `PynencContender`."""
         return builder.redis(url=self.url)
-
-
-if __name__ == "__main__":
-    run(Older)

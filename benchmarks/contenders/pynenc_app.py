@@ -26,8 +26,8 @@ class PynencContender(Contender):
         "cached_status_time": 0.0,
     }
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self) -> None:
+        super().__init__()
         self.app = self.build("thread", 1)
         self.use(self.app)
         self.runner = RunnerContext("Benchmark", "benchmark")
@@ -69,7 +69,7 @@ class PynencContender(Contender):
     def life(self, count: int) -> None:
         """See `Contender`."""
         submitted = [self.add(number, 1) for number in range(count)]
-        assert sum(invocation.result for invocation in submitted) == count * (count + 1) // 2
+        self.check(count, [invocation.result for invocation in submitted])
 
     def started(self) -> float:
         """See `Contender`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from jobs import run
 from pynenc_app import PynencContender
 
 if TYPE_CHECKING:
@@ -20,7 +19,3 @@ class Sqlite(PynencContender):
     def keep(self, builder: PynencBuilder) -> PynencBuilder:
         """See `PynencContender`; the worker gets the file by the environment of its client."""
         return builder.sqlite(os.environ["BENCH_FOLDER"] + "/bench.sqlite")
-
-
-if __name__ == "__main__":
-    run(Sqlite)
