@@ -12,6 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.cases import CASES
 from benchmarks.record import Record
 
+SIZES = (1_000, 100_000, 1_000_000)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -22,11 +23,17 @@ def main() -> int:
     parser.add_argument("--case", action="append", choices=CASES, help="default: all")
     parser.add_argument("--contender", action="append", choices=known, help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default: 5)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        action="append",
+        help="finished invocations of an app (default: 1000, 100000 and 1000000)",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the report goes")
     options = parser.parse_args()
     chosen = [known[name] for name in options.contender or known]
     samples = []
-    with Bench(chosen, options.rounds) as bench:
+    with Bench(chosen, options.rounds, options.size or SIZES) as bench:
         for name in options.case or CASES:
             start = time.monotonic()
             print(f"{name} ", end="", file=sys.stderr, flush=True)
@@ -34,7 +41,7 @@ def main() -> int:
             print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         meta = report.meta(bench)
     report.write(options.results, meta, Record(samples), known)
-    return 0
+    return 1 if bench.failures else 0
 
 
 if __name__ == "__main__":

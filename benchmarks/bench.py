@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks import contender, server
+from benchmarks.contender import JobError
 from benchmarks.record import Sample
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ class Bench:
         client: A client of it.
         meter: Measures what a job costs the server.
         rounds: The rounds that count; one more goes before them.
+        sizes: Of the apps with many finished invocations.
+        failures: Who failed in which case, and why.
     """
 
-    def __init__(self, chosen: Iterable[Contender], rounds: int) -> None:
+    def __init__(self, chosen: Iterable[Contender], rounds: int, sizes: Iterable[int]) -> None:
         self.rounds = rounds
+        self.sizes = sorted(sizes)
+        self.failures: list[str] = []
         self._chosen = {one.name: one for one in chosen}
         self._running: dict[str, Running] = {}
         self._stack = ExitStack()
@@ -62,21 +67,37 @@ class Bench:
         """Return who takes part in a case."""
         return [one.name for one in self._chosen.values() if case in one.cases]
 
+    def fail(self, case: str, name: str, why: str) -> None:
+        """Note that a contender failed, which takes no further part in that case."""
+        self.failures.append(f"{name} in {case}: {why}")
+        print(self.failures[-1], file=sys.stderr, flush=True)
+        # Nobody knows in which state it is.
+        self._running.pop(name).end()
+
     def empty(self, one: Running) -> None:
         """Have nothing on the server, and nothing in the contender."""
         self.client.flushall()
         one.do("reset")
 
-    def turns(self, case: str, turn: Turn, rounds: int | None = None) -> Iterator[Sample]:
-        """Give each contender of a case a turn in each round; the first round is not counted.
+    def turns(
+        self, case: str, turn: Turn, *, rounds: int | None = None, warm_up: bool = True
+    ) -> Iterator[Sample]:
+        """Give each contender of a case a turn in each round; that of the warm-up is not counted.
 
         Who begins changes from round to round: what a machine does to one it does to the next.
         """
-        names = self.chosen(case)
-        for number in range((rounds or self.rounds) + 1):
+        names, failed = self.chosen(case), set[str]()
+        for number in range(1 - warm_up, (rounds or self.rounds) + 1):
             first = number % max(1, len(names))
             for name in names[first:] + names[:first]:
-                samples = list(turn(self.running(name), number))
+                if name in failed:
+                    continue
+                try:
+                    samples = list(turn(self.running(name), number))
+                except JobError as error:
+                    self.fail(case, name, str(error))
+                    failed.add(name)
+                    continue
                 if number:
                     yield from samples
             print(".", end="", file=sys.stderr, flush=True)

@@ -98,6 +98,13 @@ class Running:
         return reply
 
 
+    def end(self) -> None:
+        """Have the program end; its workers end with it."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+
 @contextmanager
 def running(contender: Contender, url: str) -> Iterator[Running]:
     """Run a contender's program on a server; its environment is made if it is not there."""
@@ -115,11 +122,11 @@ def running(contender: Contender, url: str) -> Iterator[Running]:
             cwd=folder,
         ) as process,
     ):
+        one = Running(contender, process)
         try:
-            yield Running(contender, process)
+            yield one
         finally:
-            assert process.stdin
-            process.stdin.close()
+            one.end()
 
 
 def environment(contender: Contender) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.cases import life
+from benchmarks.cases import life, rest, scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,4 +19,10 @@ CASES: dict[str, Callable[[Bench], Iterator[Sample]]] = {
     "life": life.life,
     "workers": life.workers,
     "latency": life.latency,
+    "fan-out": rest.fan_out,
+    "scale": scale.scale,
+    "memory": rest.memory,
+    "idle": rest.idle,
+    "payloads": rest.payloads,
+    "raw": rest.raw,
 }

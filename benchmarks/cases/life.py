@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from benchmarks.record import Sample, Spread
@@ -82,13 +83,15 @@ def workers(bench: Bench) -> Iterator[Sample]:
 
 
 def latency(bench: Bench) -> Iterator[Sample]:
-    """The time from submission to start where a worker is idle."""
+    """The time from submission to start where a worker is idle; with delivered settings."""
 
     def turn(one: Running, number: int) -> Iterator[Sample]:
         bench.empty(one)
-        one.do("start_worker", kind="thread", workers=2)
-        found = one.do("latencies", count=LATENCIES, pause=PAUSE)["value"]
-        one.do("stop_worker")
+        kind = "thread" if "workers, thread" in one.contender.cases else "process"
+        with as_delivered(one):
+            one.do("start_worker", kind=kind, workers=2)
+            found = one.do("latencies", count=LATENCIES, pause=PAUSE)["value"]
+            one.do("stop_worker")
         ordered = sorted(found)
         figures = {
             "p50": Spread.of(found).median,
@@ -97,3 +100,13 @@ def latency(bench: Bench) -> Iterator[Sample]:
         yield Sample("latency", one.name, 0, number, 1, figures)
 
     return bench.turns("latency", turn, rounds=2)
+
+
+@contextmanager
+def as_delivered(one: Running) -> Iterator[None]:
+    """Have workers started with the settings that the contender is delivered with."""
+    one.do("settings_as_delivered", on=True)
+    try:
+        yield
+    finally:
+        one.do("settings_as_delivered", on=False)

@@ -19,6 +19,11 @@ _STOP_SECONDS = 10
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def as_delivered() -> bool:
+    """Tell whether the settings are to be the contender's own, not those that make it eager."""
+    return "BENCH_AS_DELIVERED" in os.environ
+
+
 class Contender(ABC):
     """Something that runs tasks; `inside` workers are threads of the client's own process."""
 
@@ -31,6 +36,13 @@ class Contender(ABC):
     def versions(self) -> dict[str, str]:
         """Return the version of each package that matters."""
         return {name: version(name) for name in self.packages}
+
+    def settings_as_delivered(self, *, on: bool) -> None:
+        """Choose the settings of the workers that are started from now on."""
+        if on:
+            os.environ["BENCH_AS_DELIVERED"] = "1"
+        else:
+            os.environ.pop("BENCH_AS_DELIVERED", None)
 
     def reset(self) -> None:
         """Forget all that was submitted; the benchmark has emptied the server already."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import threading
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import tasks
-from jobs import Contender
+from jobs import Contender, as_delivered
 from pynenc import Pynenc, PynencBuilder
 from pynenc.invocation.status import InvocationStatus
 from pynenc.runner.runner_context import RunnerContext
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CLAIM = 10
+_PAGE = 100
 
 
 class PynencContender(Contender):
@@ -28,10 +35,11 @@ class PynencContender(Contender):
 
     def __init__(self) -> None:
         super().__init__()
-        self.app = self.build("thread", 1)
-        self.use(self.app)
+        self.app_id = "bench"
+        self.conf: dict[str, Any] = {}
+        self.use(self.build("thread", 1))
         self.runner = RunnerContext("Benchmark", "benchmark")
-        self.inside: threading.Thread | None = None
+        self.inside: list[tuple[Pynenc, threading.Thread]] = []
         self.claimed: list[Any] = []
 
     def keep(self, builder: PynencBuilder) -> PynencBuilder:
@@ -40,17 +48,25 @@ class PynencContender(Contender):
 
     def build(self, kind: str, workers: int) -> Pynenc:
         """Build the app with so many workers."""
-        builder = self.keep(PynencBuilder().app_id("bench"))
+        builder = self.keep(PynencBuilder().app_id(self.app_id))
         if kind == "process":
             builder = builder.persistent_process_runner(num_processes=workers)
         else:
             builder = builder.thread_runner(min_threads=workers, max_threads=workers)
-        return builder.custom_config(**self.settings).build()
+        settings = {"logging_level": "error"} if as_delivered() else self.settings
+        return builder.custom_config(**settings, **self.conf).build()
 
     def use(self, app: Pynenc) -> None:
         """Have the tasks belong to an app."""
         self.app = app
         self.add, self.now = app.task(tasks.add), app.task(tasks.now)
+        self.fan, self.echo = app.task(tasks.fan), app.task(tasks.echo)
+        tasks.fanned_out = self.add
+
+    def switch(self, app_id: str, **conf: Any) -> None:
+        """Go on with another app, or with other settings."""
+        self.app_id, self.conf, self.claimed = app_id, conf, []
+        self.use(self.build("thread", 1))
 
     def reset(self) -> None:
         """Purge, which is how pynenc's own backends are emptied."""
@@ -106,14 +122,79 @@ class PynencContender(Contender):
             super().start_worker(kind, workers)
             return
         self.use(self.build("thread", workers))
-        self.inside = threading.Thread(target=self.app.runner.run)
-        self.inside.start()
+        self._run_inside(self.app)
+        self.life(1)
+
+    def _run_inside(self, app: Pynenc) -> None:
+        thread = threading.Thread(target=app.runner.run)
+        thread.start()
+        self.inside.append((app, thread))
+
+    def start_runners(self, count: int) -> None:
+        """Start so many runners, with connections of their own, in threads of this process."""
+        for _ in range(count):
+            self._run_inside(self.build("thread", 1))
         self.life(1)
 
     def stop_worker(self) -> None:
         """See `Contender`."""
         super().stop_worker()
-        if self.inside:
-            self.app.runner.stop_runner_loop()
-            self.inside.join()
-            self.inside = None
+        for app, _ in self.inside:
+            app.runner.stop_runner_loop()
+        for _, thread in self.inside:
+            thread.join()
+        self.inside = []
+
+    def fan_out(self, count: int) -> None:
+        """Have a parent submit so many children and wait for them."""
+        self.check(count, [self.fan(count).result])
+
+    def carry(self, size: int, *, compressible: bool) -> None:
+        """Give so many bytes to a task and have them back: submit, claim, run, result."""
+        unit = b"pynenc" if compressible else os.urandom(-(-size // 2))
+        text = (unit.hex() * (1 + size // (2 * len(unit))))[:size]
+        invocation = self.echo(text)
+        self.claim(1)
+        self.claimed[0].run(self.runner)
+        assert invocation.result == text
+
+    def read(self, what: str, ids: list[str], count: int) -> None:
+        """Read something so many times; `ids` are some finished invocations."""
+        read = self._reads()[what]
+        for id_ in itertools.islice(itertools.cycle(ids), count):
+            read(id_)
+
+    def _reads(self) -> dict[str, Callable[[Any], Any]]:
+        orchestrator, state, task_id = self.app.orchestrator, self.app.state_backend, self.add.task_id
+        success = [InvocationStatus.SUCCESS]
+        day = timedelta(days=1)
+        return {
+            "status": orchestrator.get_invocation_status,
+            "result": state.get_result,
+            "history": state.get_history,
+            "page 1": lambda _: orchestrator.get_invocation_ids_paginated(limit=_PAGE),
+            "page 1,000": lambda _: orchestrator.get_invocation_ids_paginated(
+                limit=_PAGE, offset=999 * _PAGE
+            ),
+            "count by task": lambda _: orchestrator.count_invocations(task_id=task_id),
+            "count by status": lambda _: orchestrator.count_invocations(statuses=success),
+            "time range": lambda _: next(
+                state.iter_history_in_timerange(
+                    datetime.now(UTC) - day, datetime.now(UTC) + day, _PAGE
+                )
+            ),
+        }
+
+    def recover(self) -> None:
+        """Have recovery look at everything once."""
+        orchestrator = self.app.orchestrator
+        list(orchestrator.get_pending_invocations_for_recovery())
+        list(orchestrator.get_running_invocations_for_recovery())
+
+    def retain(self) -> None:
+        """Have retention remove what is older than the app's settings allow."""
+        self.app.orchestrator.auto_purge()
+
+    def purge(self) -> None:
+        """Remove everything."""
+        self.app.purge()

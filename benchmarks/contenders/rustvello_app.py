@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import tasks
-from jobs import Contender
+from jobs import Contender, as_delivered
 from rustvello import App
 
 _WAIT = {"timeout": 60, "poll_interval": 0.001}
@@ -39,7 +40,8 @@ class RustvelloContender(Contender):
 
     def work(self, kind: str, workers: int) -> None:
         """See `Contender`; as eager as pynenc's runners here."""
+        eager: dict[str, Any] = {} if as_delivered() else {"idle_sleep_ms": 1}
         if kind == "thread":
-            app.run(num_workers=workers, idle_sleep_ms=1)
+            app.run(num_workers=workers, **eager)
         else:
-            app.run(num_processes=workers, idle_sleep_ms=1)
+            app.run(num_processes=workers, **eager)
