@@ -6,14 +6,20 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import contender, report
 from benchmarks.bench import Bench
 from benchmarks.cases import CASES
 from benchmarks.record import Record
+from benchmarks.verdicts import verdicts
+
+if TYPE_CHECKING:
+    from benchmarks.contender import Contender
 
 SIZES = (1_000, 100_000, 1_000_000)
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+RESULTS, README = HERE / "results", HERE.parent / "README.md"
 
 
 def main() -> int:
@@ -39,9 +45,25 @@ def main() -> int:
             print(f"{name} ", end="", file=sys.stderr, flush=True)
             samples += CASES[name](bench)
             print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-        meta = report.meta(bench)
-    report.write(options.results, meta, Record(samples), known)
-    return 1 if bench.failures else 0
+        about = report.meta(bench)
+    return publish(options.results, about, Record(samples), known)
+
+
+def publish(
+    folder: Path, about: dict[str, Any], record: Record, known: dict[str, Contender]
+) -> int:
+    """Write all that is written of a run, and print what must hold."""
+    from benchmarks import plots  # noqa: PLC0415 - the extra "bench" is for this alone
+
+    report.write(folder, about, record)
+    drawn = plots.draw(folder, record, known)
+    text = report.markdown(about, record, known)
+    (folder / "latest.md").write_text(text + "".join(f"\n![]({name})\n" for name in drawn))
+    judged = list(verdicts(record))
+    print(report.judged(judged))
+    if folder == RESULTS:
+        report.into_readme(README, report.summary(about, record, known))
+    return 1 if about["failures"] or any(one.holds is False for one in judged) else 0
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Contender:
         result: What becomes of results.
         atomic: What a step of a task is.
         delivery: How often a task is run when something dies.
+        slowness: What the counts of its turns are divided by, for a run to end in time.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Contender:
     result: str
     atomic: str
     delivery: str
+    slowness: int = 1
 
 
 def contenders() -> dict[str, Contender]:

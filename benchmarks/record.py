@@ -20,7 +20,7 @@ class Sample:
         size: The number that the case varies (workers, invocations, bytes), or 0.
         turn: The round; in each the contenders follow one another, so samples of a round are a pair.
         units: The invocations (or reads, …) that the figures are sums of.
-        figures: What it took, by name; see `FIGURES`.
+        figures: What it took, by name.
     """
 
     case: str
@@ -74,6 +74,15 @@ class Record:
         ]
         return Spread.of(found) if found else None
 
+    def longest(self, case: str, contender: str, size: int) -> float | None:
+        """Return the longest command of the round in which it was the shortest."""
+        found = [
+            sample.figures["longest_block"]
+            for sample in self.of(case, contender, size)
+            if "longest_block" in sample.figures
+        ]
+        return min(found, default=None)
+
     def ratio(
         self,
         over: tuple[str, str, int | None],
@@ -85,7 +94,9 @@ class Record:
         pairs = [
             (sample.each(figure), denominators[sample.turn].each(figure))
             for sample in self.of(*over)
-            if sample.turn in denominators and figure in sample.figures
+            if sample.turn in denominators
+            and figure in sample.figures
+            and figure in denominators[sample.turn].figures
         ]
         ratios = [numerator / denominator for numerator, denominator in pairs if denominator]
         return Spread.of(ratios) if ratios else None

@@ -17,7 +17,7 @@ COUNT = 500
 WORKED = 200
 BATCH = 1_000
 WORKERS = (1, 2, 4, 8)
-LATENCIES = 50
+LATENCIES = 100
 # Longer than the loops of all workers, which are idle then.
 PAUSE = 0.15
 
@@ -26,8 +26,9 @@ def submit(bench: Bench) -> Iterator[Sample]:
     """Submit one by one."""
 
     def turn(one: Running, number: int) -> Iterator[Sample]:
+        count = COUNT // one.contender.slowness
         bench.empty(one)
-        yield bench.sample("submit", one, number, COUNT, "submit", count=COUNT)
+        yield bench.sample("submit", one, number, count, "submit", count=count)
 
     return bench.turns("submit", turn)
 
@@ -36,8 +37,9 @@ def batch(bench: Bench) -> Iterator[Sample]:
     """Submit a batch."""
 
     def turn(one: Running, number: int) -> Iterator[Sample]:
+        count = BATCH // one.contender.slowness
         bench.empty(one)
-        yield bench.sample("batch", one, number, BATCH, "submit_batch", count=BATCH)
+        yield bench.sample("batch", one, number, count, "submit_batch", count=count)
 
     return bench.turns("batch", turn)
 
@@ -46,11 +48,12 @@ def claim(bench: Bench) -> Iterator[Sample]:
     """Claim, start and finish, each alone."""
 
     def turn(one: Running, number: int) -> Iterator[Sample]:
+        count = COUNT // one.contender.slowness
         bench.empty(one)
-        one.do("submit_batch", count=COUNT)
-        yield bench.sample("claim", one, number, COUNT, "claim", count=COUNT)
-        yield bench.sample("start", one, number, COUNT, "start")
-        yield bench.sample("finish", one, number, COUNT, "finish")
+        one.do("submit_batch", count=count)
+        yield bench.sample("claim", one, number, count, "claim", count=count)
+        yield bench.sample("start", one, number, count, "start")
+        yield bench.sample("finish", one, number, count, "finish")
 
     return bench.turns("claim", turn)
 
@@ -59,9 +62,10 @@ def life(bench: Bench) -> Iterator[Sample]:
     """Submit one by one and have all results, with a thread runner in the client's process."""
 
     def turn(one: Running, number: int) -> Iterator[Sample]:
+        count = COUNT // one.contender.slowness
         bench.empty(one)
         one.do("start_worker", kind="inside", workers=4)
-        yield bench.sample("life", one, number, COUNT, "life", count=COUNT)
+        yield bench.sample("life", one, number, count, "life", count=count)
         one.do("stop_worker")
 
     return bench.turns("life", turn)
@@ -79,7 +83,7 @@ def workers(bench: Bench) -> Iterator[Sample]:
                 yield bench.sample(case, one, number, WORKED, "life", size=size, count=WORKED)
                 one.do("stop_worker")
 
-        yield from bench.turns(case, turn, rounds=2)
+        yield from bench.turns(case, turn, rounds=2, warm_up=False)
 
 
 def latency(bench: Bench) -> Iterator[Sample]:
@@ -99,7 +103,7 @@ def latency(bench: Bench) -> Iterator[Sample]:
         }
         yield Sample("latency", one.name, 0, number, 1, figures)
 
-    return bench.turns("latency", turn, rounds=2)
+    return bench.turns("latency", turn, rounds=1, warm_up=False)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmarks import fill
+from benchmarks.verdicts import US
 from benchmarks.record import Sample
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.contender import Running
     from benchmarks.record import Sample
 
-US = "us"
 ORIGINALS = 1_000
 READS = (
     *("status", "result", "history", "page 1", "page 1,000"),
@@ -47,7 +47,7 @@ def scale(bench: Bench) -> Iterator[Sample]:
             yield from reads(bench, one, number, size, known[size])
             yield from steps(bench, one, number, size)
 
-    yield from bench.turns("scale", turn)
+    yield from bench.turns("scale", turn, rounds=3)
     for size in bench.sizes:
         yield from clean_ups(bench, one, size)
     one.do("switch", app_id="bench")

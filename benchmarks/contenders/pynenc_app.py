@@ -133,7 +133,9 @@ class PynencContender(Contender):
     def start_runners(self, count: int) -> None:
         """Start so many runners, with connections of their own, in threads of this process."""
         for _ in range(count):
-            self._run_inside(self.build("thread", 1))
+            # Each app needs the tasks that it is to run.
+            self.use(self.build("thread", 1))
+            self._run_inside(self.app)
         self.life(1)
 
     def stop_worker(self) -> None:
@@ -149,10 +151,10 @@ class PynencContender(Contender):
         """Have a parent submit so many children and wait for them."""
         self.check(count, [self.fan(count).result])
 
-    def carry(self, size: int, *, compressible: bool) -> None:
+    def carry(self, length: int, *, compressible: bool) -> None:
         """Give so many bytes to a task and have them back: submit, claim, run, result."""
-        unit = b"pynenc" if compressible else os.urandom(-(-size // 2))
-        text = (unit.hex() * (1 + size // (2 * len(unit))))[:size]
+        unit = b"pynenc" if compressible else os.urandom(-(-length // 2))
+        text = (unit.hex() * (1 + length // (2 * len(unit))))[:length]
         invocation = self.echo(text)
         self.claim(1)
         self.claimed[0].run(self.runner)
