@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.14 python3 python;
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all faults conformance test-lowest lint types scripts screenshots clean
+.PHONY: demo test test-all faults conformance test-lowest lint types scripts screenshots bench bench-quick clean
 # The slow modules of pynenc's suite: all runners, and the monitor.
 SLOW := $(patsubst %,tests/conformance/test_integration_%.py,combinations pynmon)
 QUICK := $(filter-out $(SLOW),$(wildcard tests/conformance/test_integration_*.py))
@@ -54,6 +54,17 @@ scripts: $(INSTALLED)  ## Write what is generated from lua/: manifest.json, api.
 # monitor's pages name.
 screenshots: $(INSTALLED)  ## Take the pictures of docs/images anew, with the Chromium of this machine
 	PYTHONPATH=tests:examples $(BIN)/python -m monitor.screenshots
+
+# Another run: make bench BENCH="--case submit --contender us".
+bench: build/bench/installed  ## Measure us and the alternatives; writes benchmarks/results and the README
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH)
+
+bench-quick: $(INSTALLED)  ## Hold what is always the same to benchmarks/pinned.json
+	PYTHONPATH=tests $(BIN)/python -m benchmarks --quick
+
+build/bench/installed: $(INSTALLED)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[dev,bench]"
+	mkdir -p build/bench && touch $@
 
 build/lowest/installed: pyproject.toml
 	$(PYTHON) -m venv build/lowest

@@ -1,0 +1,1 @@
+"""Measures this project and its alternatives on one server; see README.md."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import contender, report
+from benchmarks import contender, quick, report
 from benchmarks.bench import Bench
 from benchmarks.cases import CASES
 from benchmarks.record import Record
@@ -36,7 +36,16 @@ def main() -> int:
         help="finished invocations of an app (default: 1000, 100000 and 1000000)",
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the report goes")
+    parser.add_argument(
+        "--quick", action="store_true", help="only hold what is always the same to pinned.json"
+    )
+    parser.add_argument("--pin", action="store_true", help="write pinned.json anew")
+    parser.add_argument("--redo", action="store_true", help="write the report of latest.json anew")
     options = parser.parse_args()
+    if options.quick or options.pin:
+        return quick.run(to_pin=options.pin)
+    if options.redo:
+        return publish(options.results, *report.read(options.results / "latest.json"), known)
     chosen = [known[name] for name in options.contender or known]
     samples = []
     with Bench(chosen, options.rounds, options.size or SIZES) as bench:

@@ -13,8 +13,6 @@ from benchmarks.record import Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from redis import Redis
-
     from benchmarks.contender import Contender, Running
 
 type Turn = Callable[[Running, int], Iterable[Sample]]

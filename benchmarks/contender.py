@@ -99,7 +99,6 @@ class Running:
             raise JobError(f"{self.name} failed in {job}: {reply['error']}")
         return reply
 
-
     def end(self) -> None:
         """Have the program end; its workers end with it."""
         assert self._process.stdin

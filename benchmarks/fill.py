@@ -1,9 +1,9 @@
 """Makes an app large: copies of finished invocations, as they are on the server.
 
 Doing a million invocations takes an hour, most of it Python's. What is on the server of one that is
-finished is known: whatever names it, in whatever key. So a few are really done, and copied: other ids,
-earlier times, the same in all else. What is copied is not listed here, so a change of the data's layout
-needs no change here; `tests/benchmarks/` holds copies against what the scripts write.
+finished is known: whatever names it, in whatever key. So a few are really done, and copied: other
+ids, earlier times, the same in all else. What is copied is not listed here, so a change of the
+data's layout needs no change here; `tests/benchmarks/` holds copies against what the scripts write.
 """
 
 from __future__ import annotations
@@ -96,7 +96,12 @@ def _entries(
         for name, value in pairs:
             id_ = next((found for found in _ID.findall(name) if found in originals), None)
             if id_ is not None:
-                yield _Entry(key, id_, _template(name, id_, originals[id_]), _value(value, id_, originals[id_]))
+                yield _Entry(
+                    key,
+                    id_,
+                    _template(name, id_, originals[id_]),
+                    _value(value, id_, originals[id_]),
+                )
 
 
 def _value(value: bytes | float, id_: bytes, times: frozenset[int]) -> _Template | int:
@@ -109,9 +114,7 @@ def _template(data: bytes, id_: bytes, times: frozenset[int]) -> _Template:
     return _Template(b"%b".join(part.replace(b"%", b"%%") for part in parts[::2]), holes)
 
 
-def _write(
-    client: Redis, entries: list[_Entry], copies: dict[bytes, bytes], back: int
-) -> None:
+def _write(client: Redis, entries: list[_Entry], copies: dict[bytes, bytes], back: int) -> None:
     hashes: dict[bytes, list[bytes]] = {}
     zsets: dict[bytes, list[bytes | int]] = {}
     for key, original, name, value in entries:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import bench_tasks
+import monitor_tasks
 import uvicorn
 from pynenc import PynencBuilder
 from pynenc.invocation.status import InvocationStatus
@@ -38,8 +38,8 @@ WORKFLOWS = 1_000
 REPEATED = 9_000  # of one and the same call
 EVENTS = 1_000
 BATCH = 100
-TASK = "bench_tasks.numbered"
-WORKFLOW = "bench_tasks.workflow"
+TASK = "monitor_tasks.numbered"
+WORKFLOW = "monitor_tasks.workflow"
 PAGES = [
     "/",
     "/invocations/",
@@ -50,7 +50,7 @@ PAGES = [
     "/invocations/timeline",
     "/tasks/",
     f"/tasks/{TASK}",
-    "/tasks/bench_tasks.noop",
+    "/tasks/monitor_tasks.noop",
     "/workflows/",
     "/workflows/runs",
     f"/workflows/{WORKFLOW}",
@@ -104,10 +104,10 @@ def main() -> None:
 def fill(app: Pynenc, invocations: int) -> None:
     """Have so many invocations done, some of them workflow runs, and some events emitted."""
     jobs: list[tuple[Any, list[Any]]] = [
-        (app.workflow(bench_tasks.workflow), [()] * WORKFLOWS),
-        (app.task(bench_tasks.noop), [()] * REPEATED),
+        (app.workflow(monitor_tasks.workflow), [()] * WORKFLOWS),
+        (app.task(monitor_tasks.noop), [()] * REPEATED),
         (
-            app.task(bench_tasks.numbered),
+            app.task(monitor_tasks.numbered),
             [(number,) for number in range(invocations - WORKFLOWS - REPEATED)],
         ),
     ]

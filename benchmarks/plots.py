@@ -25,7 +25,6 @@ BARS = {
     "batch": "submits a second, in a batch",
     "life": "lives a second, in one process",
 }
-MOST_BARS = 12
 
 
 def draw(folder: Path, record: Record, known: dict[str, Contender]) -> list[str]:
@@ -64,7 +63,6 @@ def rates(record: Record, known: dict[str, Contender]) -> plt.Figure | None:
         bars = axes.barh([known[name].title for name in names], values, color=colours, xerr=spread,
                          error_kw={"ecolor": INK, "lw": 1})  # fmt: skip
         axes.bar_label(bars, fmt="{:,.0f}", padding=3, color=INK)
-        axes.set_xscale("log")
         axes.set_title(BARS[case], fontsize=10)
         axes.margins(x=0.25)
         _plain(axes)
@@ -94,7 +92,7 @@ def workers(record: Record, known: dict[str, Contender]) -> plt.Figure | None:
         axes.set_yscale("log")
         axes.set_xlabel("threads of a worker" if case.endswith("thread") else "worker processes")
         axes.set_ylabel("lives a second")
-        axes.legend(frameon=False, fontsize=7)
+        axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         _plain(axes)
     figure.tight_layout()
     return figure
@@ -122,7 +120,7 @@ def growth(record: Record, known: dict[str, Contender]) -> plt.Figure | None:
         axes.set_xlabel("finished invocations in the app")
         axes.set_ylabel("µs of the server's CPU")
         axes.set_title(title, fontsize=10)
-        axes.legend(frameon=False, fontsize=7)
+        axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         _plain(axes)
     figure.tight_layout()
     return figure

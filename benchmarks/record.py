@@ -18,7 +18,7 @@ class Sample:
         case: What was done, as "submit".
         contender: Who did it.
         size: The number that the case varies (workers, invocations, bytes), or 0.
-        turn: The round; in each the contenders follow one another, so samples of a round are a pair.
+        turn: The round; in each the contenders follow one another: samples of a round are a pair.
         units: The invocations (or reads, …) that the figures are sums of.
         figures: What it took, by name.
     """
@@ -61,11 +61,12 @@ class Record:
         return [
             sample
             for sample in self.samples
-            if (sample.case, sample.contender) == (case, contender)
-            and size in (None, sample.size)
+            if (sample.case, sample.contender) == (case, contender) and size in (None, sample.size)
         ]
 
-    def each(self, case: str, contender: str, figure: str, size: int | None = None) -> Spread | None:
+    def each(
+        self, case: str, contender: str, figure: str, size: int | None = None
+    ) -> Spread | None:
         """Return a figure of one unit, or None if it was not measured."""
         found = [
             sample.each(figure)

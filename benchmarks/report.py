@@ -1,4 +1,4 @@
-"""What is written of a run: the record as JSON, tables as Markdown, plots, and a part of the README."""
+"""What is written of a run: the record as JSON, tables as Markdown, a part of the README."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.record import Record, Sample
 from benchmarks.verdicts import US, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from benchmarks.bench import Bench
     from benchmarks.contender import Contender
@@ -47,6 +47,18 @@ RATES = {
     "raw, SET": "The server by itself: SET, by 1 and 50 connections",
     "raw, no-op EVALSHA": "The server by itself: a script that does nothing",
 }
+EXPLAINED = """\
+Figures are of one invocation (or read), the median of the rounds. "Ours is" is the ratio of our
+rate to theirs, pair by pair: the median, and the least and the largest. Costs of the server include
+what workers ask for meanwhile.
+"""
+# What the README shows, a second: heading, case, size.
+SUMMARY = (
+    ("submits", "submit", None),
+    ("submits in a batch", "batch", None),
+    ("lives with 4 threads", "workers, thread", 4),
+    ("lives with 4 processes", "workers, process", 4),
+)
 BEGIN, END = "<!-- newest benchmark -->\n", "<!-- end of it -->\n"
 
 
@@ -96,14 +108,11 @@ def markdown(about: dict[str, Any], record: Record, known: dict[str, Contender])
     """Return the report of a run."""
     server_of, machine_of = about["server"], about["machine"]
     name = server_of.get("server_name", "redis")
+    number = server_of.get("valkey_version") or server_of["redis_version"]
     parts = [
         f"# Benchmark of {about['when'][:10]}\n",
-        f"{name} {server_of.get('valkey_version') or server_of['redis_version']}, nothing kept on"
-        f" disk; {machine_of['cores']} cores, {machine_of['cpu']}; Python {machine_of['python']};"
-        f" load before the end {machine_of['load']}.\n",
-        "Figures are of one invocation (or read), the median of the rounds. “Ours is” is the ratio of"
-        " our rate to theirs, pair by pair: the median, and the least and the largest. Costs of the"
-        " server include what workers ask for meanwhile.\n",
+        f"{name} {number}, nothing kept on disk; {machine_of['cores']} cores, {machine_of['cpu']}.\n",
+        EXPLAINED,
         *(f"**Failed:** {failure.splitlines()[0]}\n" for failure in about["failures"]),
         judged(verdicts(record)),
         who(known, about["versions"]),
@@ -166,7 +175,9 @@ def rates(record: Record, case: str, heading: str, known: dict[str, Contender]) 
                 ]
             )
     by = ["workers" if "workers" in case else "connections"] if sized else []
-    return f"## {heading}\n\n" + table(["", *by, "a second", "ours is", *(of[1] for of in shown)], rows)
+    return f"## {heading}\n\n" + table(
+        ["", *by, "a second", "ours is", *(of[1] for of in shown)], rows
+    )
 
 
 def latencies(record: Record, known: dict[str, Contender]) -> str:
@@ -191,7 +202,9 @@ def growth(record: Record) -> str:
     sizes = record.sizes(cases[0])
     rows = [
         [
-            case.partition(", ")[2] if case.startswith("read") else f"{case.partition(', ')[2]} (step)",
+            case.partition(", ")[2]
+            if case.startswith("read")
+            else f"{case.partition(', ')[2]} (step)",
             *(amount(record.each(case, US, "server_cpu", size), MICRO, 0) for size in sizes),
             *(amount(record.each(case, US, "seconds", size), MICRO, 0) for size in sizes),
         ]
@@ -275,22 +288,18 @@ def payloads(record: Record, known: dict[str, Contender]) -> str:
 
 def summary(about: dict[str, Any], record: Record, known: dict[str, Contender]) -> str:
     """Return what the README shows."""
-    one_more: list[tuple[str, Callable[[str], Spread | None], Callable[[Spread], str]]] = [
-        ("submits a second", lambda name: record.each("submit", name, "seconds"), rate),
-        ("in batches", lambda name: record.each("batch", name, "seconds"), rate),
-        ("lives a second, 4 threads", lambda name: record.each("workers, thread", name, "seconds", 4), rate),
-        ("4 processes", lambda name: record.each("workers, process", name, "seconds", 4), rate),
-        ("to start, p50 ms", lambda name: record.each("latency", name, "p50"), lambda of: amount(of, MILLI, 1)),
-    ]  # fmt: skip
     rows = []
     for name, one in known.items():
-        cells = [(get(name), show) for _, get, show in one_more]
-        if any(of for of, _ in cells):
-            rows.append([one.title, *(show(of) if of else "" for of, show in cells), one.records])
-    headings = ["", *(heading for heading, _, _ in one_more), "what it records"]
+        cells = [
+            *(rate(record.each(case, name, "seconds", size)) for _, case, size in SUMMARY),
+            amount(record.each("latency", name, "p50"), MILLI, 1),
+        ]
+        if any(cells):
+            rows.append([one.title, *cells, one.records])
+    headings = ["", *(of[0] for of in SUMMARY), "ms to start, idle, p50", "what it records"]
     machine_of = about["machine"]
     return (
-        f"{about['when'][:10]}, {machine_of['cores']} cores, one run; medians.\n\n"
+        f"{about['when'][:10]}, {machine_of['cores']} cores; in a second, medians of a run.\n\n"
         + table(headings, rows)
     )
 
@@ -317,9 +326,9 @@ def times(spread: Spread | None) -> str:
     return f"{spread.median:.2f}× ({spread.least:.2f} to {spread.largest:.2f})"
 
 
-def rate(spread: Spread) -> str:
+def rate(spread: Spread | None) -> str:
     """Return how many there are in a second, for people."""
-    return f"{1 / spread.median:,.0f}"
+    return "" if spread is None else f"{1 / spread.median:,.0f}"
 
 
 def amount(spread: Spread | None, factor: float, digits: int) -> str:

@@ -34,9 +34,9 @@ class Meter:
         """Run a job.
 
         Returns:
-            What it returned, and what it cost the server: `server_cpu` (s), `commands` (those inside
-            scripts included), bytes `sent` and `received` by its clients, and `longest_block`, the
-            seconds of its slowest command, or 0 if none took 0.2 ms.
+            What it returned, and what it cost the server: `server_cpu` (s), `commands` (those
+            inside scripts included), bytes `sent` and `received` by its clients, and
+            `longest_block`, the seconds of its slowest command, or 0 if none took 0.2 ms.
         """
         cpu = self._cpu()
         self.client.execute_command("SLOWLOG", "RESET")

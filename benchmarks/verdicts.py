@@ -54,20 +54,22 @@ def verdicts(record: Record) -> Iterator[Verdict]:
         ratio = record.ratio((case, US, None), (case, OLDER, None), figure)
         yield _at_most(claim, most, ratio and ratio.median, "×", 2)
     growth, what = max(_growths(record), default=(None, ""))
-    claim = f"server CPU as an app grows; the worst is {what}" if what else "server CPU as an app grows"
+    claim = (
+        f"server CPU as an app grows; the worst is {what}" if what else "server CPU as an app grows"
+    )
     yield _at_most(claim, GROWTH, growth, "×", 2)
     block, where = max(_blocks(record), default=(None, ""))
     claim = f"longest command of ours; it is in {where}" if where else "longest command of ours"
     yield _at_most(claim, BLOCK_SECONDS * 1e3, block and block * 1e3, " ms", 1)
     purged = record.of("purge", US, max(record.sizes("purge"), default=None))
-    claim = f"a purge of {purged[0].units:,}, longest command" if purged else "a purge, longest command"
+    claim = (
+        f"a purge of {purged[0].units:,}, longest command" if purged else "a purge, longest command"
+    )
     longest = max((one.figures["longest_block"] * 1e3 for one in purged), default=None)
     yield _at_most(claim, BLOCK_SECONDS * 1e3, longest, " ms", 1)
     started = record.each("latency", US, "p50")
-    yield _at_most(
-        "from submission to start, idle, p50", START_SECONDS * 1e3, started and started.median * 1e3,
-        " ms", 1,
-    )  # fmt: skip
+    claim, milliseconds = "from submission to start, idle, p50", started and started.median * 1e3
+    yield _at_most(claim, START_SECONDS * 1e3, milliseconds, " ms", 1)
 
 
 def _growths(record: Record) -> Iterator[tuple[float, str]]:
@@ -83,8 +85,8 @@ def _growths(record: Record) -> Iterator[tuple[float, str]]:
 def _blocks(record: Record) -> Iterator[tuple[float, str]]:
     """Give the longest command of each case and size.
 
-    Of several rounds that with the least counts: a command that has much to do has it in every round,
-    and a server that was not given the processor has not.
+    Of several rounds that with the least counts: a command that has much to do has it in every
+    round, and a server that was not given the processor has not.
     """
     for case in record.cases():
         for size in record.sizes(case):

@@ -120,7 +120,10 @@ def raw(bench: Bench) -> Iterator[Sample]:
         return
     address = urlsplit(bench.url)
     sha = bench.client.script_load("#!lua\nreturn 1")
-    for name, command in {"SET": ["SET", "key", "value"], "no-op EVALSHA": ["EVALSHA", sha, "0"]}.items():
+    for name, command in {
+        "SET": ["SET", "key", "value"],
+        "no-op EVALSHA": ["EVALSHA", sha, "0"],
+    }.items():
         for clients in (1, 50):
             where = ["-h", str(address.hostname), "-p", str(address.port)]
             how = ["-n", str(RAW_CALLS), "-c", str(clients), "--csv"]

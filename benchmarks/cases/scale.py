@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmarks import fill
-from benchmarks.verdicts import US
 from benchmarks.record import Sample
+from benchmarks.verdicts import US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,9 +73,7 @@ def finish(one: Running, count: int) -> None:
     one.do("finish")
 
 
-def reads(
-    bench: Bench, one: Running, turn: int, size: int, known: list[str]
-) -> Iterator[Sample]:
+def reads(bench: Bench, one: Running, turn: int, size: int, known: list[str]) -> Iterator[Sample]:
     """Read each thing some times."""
     for what in READS:
         if what == "page 1,000" and size < DEEP:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import dramatiq
@@ -37,9 +38,7 @@ class DramatiqContender(Contender):
     def life(self, count: int) -> None:
         """See `Contender`."""
         submitted = [add.send(number, 1) for number in range(count)]
-        self.check(
-            count, [one.get_result(block=True, timeout=_MILLISECONDS) for one in submitted]
-        )
+        self.check(count, [one.get_result(block=True, timeout=_MILLISECONDS) for one in submitted])
 
     def started(self) -> float:
         """See `Contender`."""
@@ -49,4 +48,4 @@ class DramatiqContender(Contender):
         """See `Contender`."""
         processes, threads = (1, workers) if kind == "thread" else (workers, 1)
         options = ["--path", sys.path[0], "--processes", str(processes), "--threads", str(threads)]
-        os.execv(sys.executable, [sys.executable, "-m", "dramatiq", __name__, *options])
+        subprocess.run([sys.executable, "-m", "dramatiq", __name__, *options], check=True)

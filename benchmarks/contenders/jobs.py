@@ -46,6 +46,7 @@ class Contender(ABC):
 
     def reset(self) -> None:
         """Forget all that was submitted; the benchmark has emptied the server already."""
+        return
 
     @abstractmethod
     def submit(self, count: int) -> None:

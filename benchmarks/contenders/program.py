@@ -1,9 +1,9 @@
 """The program of every contender: `program.py module:Class serve`, or `work KIND NUMBER`.
 
-The benchmark runs each contender in an environment of its own, which has nothing of the benchmark but
-this folder. It writes one JSON object a line to the program, `{"job": name, ...}`, and reads one line
-back: what the job took and what it returned. A job is a public method of the contender's class; its
-arguments are those of the line. The server's URL is in the environment, as BENCH_URL.
+The benchmark runs each contender in an environment of its own, which has nothing of the benchmark
+but this folder. It writes one JSON object a line to the program, `{"job": name, ...}`, and reads
+one line back: what the job took and what it returned. A job is a public method of the contender's
+class; its arguments are those of the line. The server's URL is in the environment, as BENCH_URL.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tasks
 from jobs import Contender, as_delivered
-from pynenc import Pynenc, PynencBuilder
+from pynenc import Pynenc, PynencBuilder, context
 from pynenc.invocation.status import InvocationStatus
 from pynenc.runner.runner_context import RunnerContext
 
@@ -37,8 +37,8 @@ class PynencContender(Contender):
         super().__init__()
         self.app_id = "bench"
         self.conf: dict[str, Any] = {}
-        self.use(self.build("thread", 1))
         self.runner = RunnerContext("Benchmark", "benchmark")
+        self.use(self.build("thread", 1))
         self.inside: list[tuple[Pynenc, threading.Thread]] = []
         self.claimed: list[Any] = []
 
@@ -59,6 +59,8 @@ class PynencContender(Contender):
     def use(self, app: Pynenc) -> None:
         """Have the tasks belong to an app."""
         self.app = app
+        # Else it is named after the machine and the process, and bytes depend on these.
+        context.set_runner_context(app.app_id, self.runner)
         self.add, self.now = app.task(tasks.add), app.task(tasks.now)
         self.fan, self.echo = app.task(tasks.fan), app.task(tasks.echo)
         tasks.fanned_out = self.add
@@ -167,7 +169,11 @@ class PynencContender(Contender):
             read(id_)
 
     def _reads(self) -> dict[str, Callable[[Any], Any]]:
-        orchestrator, state, task_id = self.app.orchestrator, self.app.state_backend, self.add.task_id
+        orchestrator, state, task_id = (
+            self.app.orchestrator,
+            self.app.state_backend,
+            self.add.task_id,
+        )
         success = [InvocationStatus.SUCCESS]
         day = timedelta(days=1)
         return {

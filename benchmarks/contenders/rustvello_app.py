@@ -10,7 +10,9 @@ from jobs import Contender, as_delivered
 from rustvello import App
 
 _WAIT = {"timeout": 60, "poll_interval": 0.001}
-app = App("bench", backend="redis", redis_url=os.environ["BENCH_URL"], import_path=f"{__name__}:app")
+app = App(
+    "bench", backend="redis", redis_url=os.environ["BENCH_URL"], import_path=f"{__name__}:app"
+)
 add = app.task(tasks.add)
 now = app.task(tasks.now)
 
