@@ -109,9 +109,10 @@ def markdown(about: dict[str, Any], record: Record, known: dict[str, Contender])
     server_of, machine_of = about["server"], about["machine"]
     name = server_of.get("server_name", "redis")
     number = server_of.get("valkey_version") or server_of["redis_version"]
+    where = f"{machine_of['cores']} cores, {machine_of['cpu']}"
     parts = [
         f"# Benchmark of {about['when'][:10]}\n",
-        f"{name} {number}, nothing kept on disk; {machine_of['cores']} cores, {machine_of['cpu']}.\n",
+        f"{name} {number}, nothing kept on disk; {where}.\n",
         EXPLAINED,
         *(f"**Failed:** {failure.splitlines()[0]}\n" for failure in about["failures"]),
         judged(verdicts(record)),
