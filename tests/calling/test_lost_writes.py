@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,6 +145,27 @@ def test_is_kept_for_seconds_and_within_a_size(monkeypatch: pytest.MonkeyPatch) 
     for call in calls:
         kept.note(call)
     assert [call.script for call in kept] == [str(number) for number in range(14, 30)]
+
+
+@pytest.mark.parametrize("notices", [True, False], ids=["outage", "silence"])
+def test_is_kept_through_an_outage_but_not_for_good(
+    app: Pynenc, own: OwnServer, monkeypatch: pytest.MonkeyPatch, notices: bool
+) -> None:
+    """After a day it may have been removed by retention, or by a purge: it must not run again."""
+    late = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late[0])
+    monkeypatch.setattr(recent, "time", clock)
+    bind(app, life_tasks.noop)()
+    own.kill()
+    with ThreadPoolExecutor(1) as executor:
+        if notices:
+            counting = executor.submit(app.orchestrator.count_invocations)
+            servers.wait_for(lambda: app.orchestrator.scripts._is_away)
+        late[0] = 86_400.0
+        if not notices:
+            counting = executor.submit(app.orchestrator.count_invocations)
+        own.start()
+        assert counting.result(10) == int(notices)
 
 
 def test_is_nothing_where_the_key_is_gone_for_another_reason(app: Pynenc) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Redis may fall back to two seconds between two syncs; a healthy replica is behind by less.
 _KEPT_SECONDS = 5.0
 _KEPT_BYTES = 16 * 2**20
+# Who only looks, or says nothing at all, can't tell when its server went: a short outage is covered.
+_KEPT_SILENT_SECONDS = 60.0
 
 
 class Call[Prepared](NamedTuple):
@@ -30,8 +32,8 @@ class Call[Prepared](NamedTuple):
 class RecentCalls[Prepared]:
     """The last calls of scripts that are flagged ``@resend``: five seconds of them, or 16 MiB.
 
-    While no call is made nothing is forgotten: however long a server is away, what was written
-    before it went is kept. Threads may use it at the same time.
+    What nothing was written after is kept for a minute more; in an outage that was noticed nothing
+    is forgotten, however long it lasts. Its user sees to it that one thread at a time changes it.
     """
 
     def __init__(self) -> None:
@@ -43,9 +45,14 @@ class RecentCalls[Prepared]:
         now, size = time.monotonic(), sum(map(len, call.argv))
         self._calls.append((now, size, call))
         self._bytes += size
-        while self._calls and (
-            self._calls[0][0] < now - _KEPT_SECONDS or self._bytes > _KEPT_BYTES
-        ):
+        self._forget(now - _KEPT_SECONDS)
+
+    def forget_old(self) -> None:
+        """Forget what its server has had for long: it may be gone since, and on purpose."""
+        self._forget(time.monotonic() - _KEPT_SILENT_SECONDS)
+
+    def _forget(self, before: float) -> None:
+        while self._calls and (self._calls[0][0] < before or self._bytes > _KEPT_BYTES):
             self._bytes -= self._calls.popleft()[1]
 
     def __iter__(self) -> Iterator[Call[Prepared]]:

@@ -124,6 +124,7 @@ class ScriptRunner:
         # Which server they were written to, and how many connects ago that was so.
         self._server = ""
         self._connects_seen = connection.connects
+        self._is_away = False
 
     def call(self, name: str, /, **arguments: Any) -> Reply:
         """Run a script.
@@ -174,11 +175,15 @@ class ScriptRunner:
         """Send the call until it is answered or the outage budget is used up."""
         deadline: float | None = None
         backoff = _BACKOFF_FIRST
+        if self._recent and not self._is_away:
+            with self.connection.resending:
+                self._recent.forget_old()
         while True:
             try:
                 reply = self._answer(prepared, keys, argv)
             except _SERVER_ERRORS as error:
                 problem = self._passing_problem(prepared, error)
+                self._is_away = True
                 now = time.monotonic()
                 if deadline is None:
                     # A client is told at once that there is no memory: that may last.
@@ -193,6 +198,7 @@ class ScriptRunner:
                 time.sleep(min(random.uniform(0, backoff), max(deadline - now, 0)))  # noqa: S311
                 backoff = min(2 * backoff, _BACKOFF_MOST)
             else:
+                self._is_away = False
                 self.connection.was_answered = True
                 return reply
 
