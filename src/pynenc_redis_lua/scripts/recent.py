@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Redis may fall back to two seconds between two syncs; a healthy replica is behind by less.
 _KEPT_SECONDS = 5.0
 _KEPT_BYTES = 16 * 2**20
-# Who only looks, or says nothing at all, can't tell when its server went: a short outage is covered.
+# Who only looks, or says nothing, can't tell when its server went: a short outage is covered.
 _KEPT_SILENT_SECONDS = 60.0
 
 
