@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from redis import Redis
 
     from servers import Server
 
@@ -26,12 +28,13 @@ class Clock:
 
     Args:
         server: Where it is.
+        client: A way to it.
         file: What libfaketime reads.
     """
 
-    def __init__(self, server: Server, file: Path) -> None:
+    def __init__(self, server: Server, client: Redis, file: Path) -> None:
         self.server = server
-        self._client = server.client()
+        self._client = client
         self._file = file
 
     def set(self, hours: int) -> None:
@@ -71,15 +74,13 @@ def clocked(name: str, folder: Path) -> Iterator[Clock]:
     """A server of that name with a clock to set."""
     file = folder / "clock"
     tell(file, 0)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LD_PRELOAD", str(_LIBRARIES[0]))
-        environment.setenv("FAKETIME_TIMESTAMP_FILE", str(file))
-        environment.setenv("FAKETIME_NO_CACHE", "1")
-        # What measures how long something takes goes on as before.
-        environment.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        starting = servers.start_standalone(servers.binaries()[name], folder)
-        server = starting.__enter__()
-    try:
-        yield Clock(server, file)
-    finally:
-        starting.__exit__(None, None, None)
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("LD_PRELOAD", str(_LIBRARIES[0]))
+            environment.setenv("FAKETIME_TIMESTAMP_FILE", str(file))
+            environment.setenv("FAKETIME_NO_CACHE", "1")
+            # What measures how long something takes goes on as before.
+            environment.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            starting = servers.start_standalone(servers.binaries()[name], folder)
+            server = stack.enter_context(starting)
+        yield Clock(server, stack.enter_context(server.client()), file)

@@ -553,7 +553,7 @@ def backend(server: Server, tmp_path: Path, app_id: str) -> Iterator[Backend]:
 
 
 def test_app_is_what_the_model_says_after_each_step(
-    backend: Backend, figure: Callable[[str], None]
+    server: Server, backend: Backend, figure: Callable[[str], None]
 ) -> None:
     runs, steps = scaled(20, 200), Counter[str]()
     done = 0
@@ -574,5 +574,5 @@ def test_app_is_what_the_model_says_after_each_step(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    clock = "" if backend.clock else " without jumps of the clock"
-    figure(f"{steps.total():,} steps in {done:,} runs{clock}: 0 differences")
+    clock = "" if backend.clock else " (its clock can't be set)"
+    figure(f"{steps.total():,} steps in {done:,} runs on {server.name}{clock}: 0 differences")
