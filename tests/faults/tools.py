@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pynenc import Pynenc
 
 THREADS = 4
+# How many invocations of a client may wait in the queue.
+AHEAD = 200
 DEAD_SECONDS = 4.0
 
 
@@ -147,7 +149,9 @@ def submit(app: Pynenc, file: str, name: str) -> None:
     """What a client process does until it is killed."""
     for submission in mixture(Oracle(file), app, Random(name), name):
         submission()
-        time.sleep(0.01)
+        # No faster than it is worked off.
+        while app.broker.count_invocations() > AHEAD:
+            time.sleep(0.01)
 
 
 class Client:
@@ -160,7 +164,7 @@ class Client:
         ahead: How many may wait in the queue.
     """
 
-    def __init__(self, app: Pynenc, oracle: Oracle, rng: Random, ahead: int = 200) -> None:
+    def __init__(self, app: Pynenc, oracle: Oracle, rng: Random, ahead: int = AHEAD) -> None:
         self.submitted = 0
         self._app, self._ahead = app, ahead
         self._stopped = threading.Event()
@@ -207,7 +211,7 @@ def finished(app: Pynenc) -> int:
     return client_of(app).zcard(key_of(app, "expiring"))
 
 
-def wait_for_the_end(app: Pynenc, timeout: float = 60) -> None:
+def wait_for_the_end(app: Pynenc, timeout: float = 180) -> None:
     try:
         servers.wait_for(
             lambda: unfinished(app) == 0, timeout=timeout, message="every invocation is final"
