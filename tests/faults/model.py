@@ -330,11 +330,17 @@ class Model:
     # Runners
 
     def heartbeat(self, runners: list[str]) -> None:
-        """After a silence of all for three quarters of the limit, an outage has ended."""
+        """After a silence of all for three quarters of the limit, an outage has ended.
+
+        What is in the future, as the clock was set back, is now.
+        """
         last = max(self.heard.values(), default=self.now)
         if self.now - last > 0.75 * self.dead:
             self.outage = (self.now, last)
-        self.heard |= dict.fromkeys(runners, self.now)
+        elif self.outage:
+            self.outage = (min(self.outage[0], self.now), self.outage[1])
+        heard = {runner: min(at, self.now) for runner, at in self.heard.items()}
+        self.heard = heard | dict.fromkeys(runners, self.now)
 
     def _is_dead(self, runner: str | None, limit: float) -> bool:
         """Nobody is dead within the limit after an outage who was not dead before."""
@@ -359,7 +365,7 @@ class Model:
             if not self._is_dead(it.owner, self.dead):
                 return None
             return [S.RUNNING_RECOVERY if it.status == S.RUNNING else S.KILLED, S.REROUTED]
-        if self.now - it.at[0] < self.pending:
+        if abs(self.now - it.at[0]) < self.pending:
             return None
         if it.status.is_available_for_run():
             return None if self.is_queued(it.id) else []

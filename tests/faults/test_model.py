@@ -576,3 +576,21 @@ def test_app_is_what_the_model_says_after_each_step(
     )
     clock = "" if backend.clock else " (its clock can't be set)"
     figure(f"{steps.total():,} steps in {done:,} runs on {server.name}{clock}: 0 differences")
+
+
+def test_a_clock_that_is_set_back_delays_recovery_by_the_limits_alone(backend: Backend) -> None:
+    if not backend.clock:
+        pytest.skip("the clock of this server can't be set")
+    running, pending = backend.submit_batch(CLIENT, "add", [(0, 0), (1, 1)], None)
+    backend.heartbeat(RUNNERS)
+    assert backend.claim("one", 2, QUEUES[:1]) == [running, pending]
+    backend.change(running, S.RUNNING, "one")
+    backend.set_clock(-48)
+    # Two are heard of again, the owner never more; what is stuck may be so for one limit longer.
+    backend.heartbeat(["two", "three"])
+    assert running not in backend.recover(RESCUER)
+    backend.set_clock(-47)
+    backend.heartbeat(["two", "three"])
+    backend.set_clock(-45)
+    assert backend.app.orchestrator.get_invocation_status(pending) == S.REROUTED
+    assert backend.recover(RESCUER) == [running]

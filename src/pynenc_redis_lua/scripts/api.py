@@ -657,7 +657,8 @@ class Scripts(ScriptRunner):
         """Note that runners are alive, and what they are.
 
         `queues` is packed; with `keeps_queues` what a runner said before stands. Where nobody was
-        heard of for `outage_us`, there was an outage, and it is noted that it ended.
+        heard of for `outage_us`, there was an outage, and it is noted that it ended. Who was heard
+        of in the future (the clock was set back) was heard of now; 100 of them in one call.
 
         Items: (runner_id).
         Replies: OK.
