@@ -254,16 +254,21 @@ def memory(record: Record, known: dict[str, Contender]) -> str:
 
 def idle(record: Record, known: dict[str, Contender]) -> str:
     """Return the table of what idle workers ask for."""
-    sizes = record.sizes("idle")
     rows = [
         [
             known[name].title,
-            *(amount(record.each("idle", name, "commands", size), 1, 1) for size in sizes),
+            f"{size}",
+            amount(record.each("idle", name, "requests", size), 1, 1),
+            amount(record.each("idle", name, "commands", size), 1, 1),
+            amount(record.each("idle", name, "server_cpu", size), MILLI, 2),
         ]
         for name in record.contenders("idle")
+        for size in record.sizes("idle")
+        if record.of("idle", name, size)
     ]
-    heading = "## Commands a second by idle workers, settings as delivered\n\n"
-    return heading + table(["", *(f"{size} workers" for size in sizes)], rows) if rows else ""
+    headings = ["", "workers", "requests", "commands, in scripts too", "ms of the server's CPU"]
+    heading = "## Asked by idle workers in a second, settings as delivered\n\n"
+    return heading + table(headings, rows) if rows else ""
 
 
 def payloads(record: Record, known: dict[str, Contender]) -> str:

@@ -27,15 +27,16 @@ class Meter:
         self.client = client
         client.config_set("slowlog-log-slower-than", 200)
         client.config_set("slowlog-max-len", 10_000)
-        self._overhead = dict.fromkeys(("sent", "received"), 0.0)
+        self._overhead = dict.fromkeys(("requests", "sent", "received"), 0.0)
         self._overhead = self.measure(lambda: None)[1]
 
     def measure[T](self, job: Callable[[], T]) -> tuple[T, dict[str, float]]:
         """Run a job.
 
         Returns:
-            What it returned, and what it cost the server: `server_cpu` (s), `commands` (those
-            inside scripts included), bytes `sent` and `received` by its clients, and
+            What it returned, and what it cost the server: `server_cpu` (s), `requests` (reads from
+            sockets: one for each request that is not large), `commands` (those inside scripts
+            included), bytes `sent` and `received` by its clients, and
             `longest_block`, the seconds of its slowest command, or 0 if none took 0.2 ms.
         """
         cpu = self._cpu()
@@ -47,6 +48,7 @@ class Meter:
         slow = self.client.slowlog_get(10_000)
         return value, {
             "server_cpu": self._cpu() - cpu,
+            "requests": counted["total_reads_processed"] - self._overhead["requests"],
             "commands": sum(
                 of["calls"] for name, of in commands.items() if not name.startswith(_OWN)
             ),

@@ -76,7 +76,7 @@ def test_costs_are_exact(bench: Bench) -> None:
         assert sample.each("sent") == bench.sample("", one, 1, 1, "submit", count=1).each("sent")
     idle, costs = bench.meter.measure(lambda: None)
     assert idle is None
-    assert costs["commands"] == costs["sent"] == costs["received"] == 0
+    assert costs["commands"] == costs["sent"] == costs["received"] == costs["requests"] == 0
 
 
 def test_contenders_alternate_and_the_warm_up_does_not_count(bench: Bench) -> None:
