@@ -78,7 +78,7 @@ S = InvocationStatus
 FAILS = "fails with"
 
 fuzzed = settings(
-    max_examples=scaled(25, 500),
+    max_examples=scaled(25, 200),
     derandomize=not FULL,
     deadline=None,
     database=None,

@@ -555,7 +555,7 @@ def backend(server: Server, tmp_path: Path, app_id: str) -> Iterator[Backend]:
 def test_app_is_what_the_model_says_after_each_step(
     server: Server, backend: Backend, figure: Callable[[str], None]
 ) -> None:
-    runs, steps = scaled(20, 200), Counter[str]()
+    runs, steps = scaled(20, 100), Counter[str]()
     done = 0
 
     def run() -> Life:
