@@ -122,8 +122,10 @@ class Life:
         self.submit(tasks.flaky)
         self.submit(tasks.workflow)
         self.submit(tasks.work, count=3)
-        self.submit(tasks.large, LARGE)
-        self.submit(tasks.large, LARGE)
+        # The same content twice, and of no other life.
+        value = f"{LARGE}{uuid.uuid4()}"
+        self.submit(tasks.large, value)
+        self.submit(tasks.large, value)
         orch.index_arguments_for_concurrency_control(first)
         self.wait_and_go_back(first, second)
         self.run_all()
