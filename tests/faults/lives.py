@@ -176,7 +176,7 @@ def work_off(app: Pynenc, who: RunnerContext) -> None:
                 invocation.run(who)
 
 
-def live(app: Pynenc, file: str) -> Counter[str]:
+def live(app: Pynenc, file: str, *, purge: bool) -> Counter[str]:
     """Live such a life to its end, and tell which scripts were called how often."""
     calls: Counter[str] = Counter()
     send = ScriptRunner._send
@@ -187,7 +187,8 @@ def live(app: Pynenc, file: str) -> Counter[str]:
 
     ScriptRunner._send = counted  # type: ignore[method-assign]
     Life(app, file).live()
-    app.purge()
+    if purge:
+        app.purge()
     return calls
 
 

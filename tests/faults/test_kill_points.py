@@ -84,7 +84,8 @@ def _calls() -> Counter[str]:
     calls: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for prepare in _preparations(where, Path(folder)):
-            of_life = Child(prepare, lives.live, f"{folder}/oracle").result()
+            life = partial(lives.live, purge=True)
+            of_life = Child(prepare, life, f"{folder}/oracle").result()
             calls.update({name: n for name, n in of_life.items() if name not in calls})
     return calls
 
@@ -105,12 +106,14 @@ def test_nothing_is_left_in_limbo(
     after: bool,
 ) -> None:
     rng = Random(f"{SEED} {script} {after}")
+    purges = script.endswith("/purge")
+    life = partial(lives.live, purge=purges)
     for _ in range(KILLS):
         # A life makes a few calls more or less; the first one always.
         numbers = (rng.randint(1, _calls()[script]), 1)
         kills = (Kill(number, after, script=script) for number in numbers)
-        assert any(Child(prepare, lives.live, oracle.path, kill=kill).is_killed() for kill in kills)
-        if script.endswith("/purge"):
+        assert any(Child(prepare, life, oracle.path, kill=kill).is_killed() for kill in kills)
+        if purges:
             app.purge()
             # The purge registers the triggers of its process again.
             assert snapshot(app).keys() <= {"schema", *REGISTERED}

@@ -71,7 +71,8 @@ def at_work(app: Pynenc, where: Where, oracle: Oracle) -> Iterator[Callable[[], 
             assert fleet.exits() == 0
         verdict = judge(app, oracle)
         verdict.assert_clean()
-        assert verdict.recovered_from.total() == verdict.extra == 0
+        # What was claimed right before a long outage may be given to another one: it has not run.
+        assert verdict.extra == 0
 
     return at_work
 
