@@ -148,7 +148,7 @@ class Story:
         self.texts = texts
         self.task = task_of(app, texts["module"], texts["task"])
         self.who = runner(texts["runner"])
-        self.values = {texts["argument"]: texts["value"], "of": app.app_id}
+        self.values = {texts["argument"]: texts["value"], "of": f"app {app.app_id}"}
 
     def tell(self) -> None:
         """Do a bit of everything, and find that it is what was given."""
