@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
 import venv
 from contextlib import contextmanager, suppress
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
+# No job takes a tenth of it; a contender that waits for what does not come must not stop the run.
+SECONDS = 120
 BUILD = HERE.parent / "build" / "bench"
 
 
@@ -58,6 +61,17 @@ def contenders() -> dict[str, Contender]:
     return {name: Contender(name, **values) for name, values in read.items()}
 
 
+@contextmanager
+def _ended_after(seconds: float, process: subprocess.Popen[str]) -> Iterator[None]:
+    """Have a process end if what follows takes longer."""
+    timer = threading.Timer(seconds, process.terminate)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 class JobError(Exception):
     """A contender failed; the message has its traceback."""
 
@@ -83,13 +97,14 @@ class Running:
             what it took.
 
         Raises:
-            JobError: The job failed, or the program ended.
+            JobError: The job failed, or took too long, or the program ended.
         """
         assert self._process.stdin
         assert self._process.stdout
         try:
             print(json.dumps({"job": job, **arguments}), file=self._process.stdin, flush=True)
-            line = self._process.stdout.readline()
+            with _ended_after(SECONDS, self._process):
+                line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
         if not line:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -59,16 +60,19 @@ def main() -> None:
 def serve(contender: Contender, sends: Sends) -> None:
     """Do the jobs of standard input until it ends."""
     # What a library prints must not get among the replies.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    for line in sys.stdin:
-        job = json.loads(line)
-        try:
-            reply = _do(contender, sends, getattr(contender, job.pop("job")), job)
-        except Exception:  # noqa: BLE001 - the benchmark raises it again
-            reply = {"error": traceback.format_exc()}
-        print(json.dumps(reply), file=replies)
-    contender.stop_worker()
+    try:
+        for line in sys.stdin:
+            job = json.loads(line)
+            try:
+                reply = _do(contender, sends, getattr(contender, job.pop("job")), job)
+            except Exception:  # noqa: BLE001 - the benchmark raises it again
+                reply = {"error": traceback.format_exc()}
+            print(json.dumps(reply), file=replies)
+    finally:
+        contender.stop_worker()
 
 
 def _do(contender: Contender, sends: Sends, job: Any, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import tasks
+import pynenc_tasks
 from jobs import Contender, as_delivered
 from pynenc import Pynenc, PynencBuilder, context
 from pynenc.invocation.status import InvocationStatus
@@ -61,9 +61,9 @@ class PynencContender(Contender):
         self.app = app
         # Else it is named after the machine and the process, and bytes depend on these.
         context.set_runner_context(app.app_id, self.runner)
-        self.add, self.now = app.task(tasks.add), app.task(tasks.now)
-        self.fan, self.echo = app.task(tasks.fan), app.task(tasks.echo)
-        tasks.fanned_out = self.add
+        named = (pynenc_tasks.add, pynenc_tasks.now, pynenc_tasks.fan, pynenc_tasks.echo)
+        self.add, self.now, self.fan, self.echo = (app.get_task(task.task_id) for task in named)
+        pynenc_tasks.fanned_out = self.add
 
     def switch(self, app_id: str, **conf: Any) -> None:
         """Go on with another app, or with other settings."""
