@@ -54,7 +54,9 @@ def main() -> int:
             print(f"{name} ", end="", file=sys.stderr, flush=True)
             samples += CASES[name](bench)
             print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-        about = report.meta(bench)
+            # A run that is ended early keeps what it has: `--redo --results build/bench/partial`.
+            about = report.meta(bench)
+            report.write(contender.BUILD / "partial", about, Record(samples))
     return publish(options.results, about, Record(samples), known)
 
 
@@ -71,7 +73,8 @@ def publish(
     judged = list(verdicts(record))
     print(report.judged(judged))
     if folder == RESULTS:
-        report.into_readme(README, report.summary(about, record, known))
+        pictures = "".join(f"\n![]({HERE.name}/{RESULTS.name}/{name})\n" for name in drawn)
+        report.into_readme(README, report.summary(about, record, known) + pictures)
     return 1 if about["failures"] or any(one.holds is False for one in judged) else 0
 
 
