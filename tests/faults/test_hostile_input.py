@@ -307,7 +307,7 @@ def test_runners_are_told_apart(server: Server, names: list[str], part: str) -> 
         task = task_of(app, "module", "task")
         app.orchestrator.register_runner_heartbeats(names, consumed_queues=["default"])
         assert {it.runner_id for it in app.orchestrator.get_active_runners()} == set(names)
-        owned = {name: submit(app, task, {"of": name}) for name in names}
+        owned = {name: submit(app, task, {"of": f"runner {name}"}) for name in names}
         for name, id_ in owned.items():
             assert [str(it.invocation_id) for it in claim(app, runner(name))] == [id_]
         for name, id_ in owned.items():
@@ -323,7 +323,7 @@ def test_runners_are_told_apart(server: Server, names: list[str], part: str) -> 
 def test_tasks_are_told_apart(server: Server, tasks: list[tuple[str, str]]) -> None:
     with apps(server, "tasks") as [app]:
         made = [task_of(app, module, name) for module, name in tasks]
-        ids = [submit(app, task, {"of": task.task_id.key}) for task in made]
+        ids = [submit(app, task, {"of": f"task {task.task_id.key}"}) for task in made]
         for task, id_ in zip(made, ids, strict=True):
             assert list(app.orchestrator.get_task_invocation_ids(task.task_id)) == [id_]
             assert list(app.orchestrator.get_existing_invocations(task)) == [id_]
