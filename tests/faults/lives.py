@@ -114,6 +114,8 @@ class Life:
     def live(self) -> None:
         """All that happens to invocations, and what keeps an app in order."""
         state, orch = self.app.state_backend, self.app.orchestrator
+        # As every runner does that starts.
+        _register(self.app)
         state.store_app_info(AppInfo.from_app(self.app))
         state.store_runner_context(runner(f"another {uuid.uuid4().hex}"))
         orch.register_runner_heartbeats([self.who.runner_id], can_run_atomic_service=True)
