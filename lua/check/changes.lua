@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `changes`.
 --- Each can be read.
--- @version 1
+-- @version 2
 -- @key changes
 -- @arg cursor str
 -- @arg count count

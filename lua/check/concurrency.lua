@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `concurrency`: each member is that of a status.
--- @version 2
+-- @version 3
 -- @key statuses
 -- @key concurrency
 -- @arg cursor str

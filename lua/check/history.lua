@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `history`.
 --- Its records can be read, and are found by their time.
--- @version 1
+-- @version 2
 -- @key statuses
 -- @key invocations
 -- @key history

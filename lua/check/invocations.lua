@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `invocations`.
 --- Each has its members of `index`, and a status.
--- @version 2
+-- @version 3
 -- @key statuses
 -- @key invocations
 -- @key index

@@ -20,13 +20,10 @@ local function settle_all(count, item_at, trigger_id)
   end
 end
 
--- Record that a run started an invocation, and link its events to that: but for those that have
--- expired meanwhile, whose links nothing would remove.
+-- Record that a run started an invocation, and link its events to that.
 local function record_run(run, invocation_id)
   put_run(run.id, run.at_us, run.prefixes, run.event_ids, run.json)
   for _, event_id in ipairs(run.event_ids) do
-    if redis.call("HEXISTS", events, event_id) == 1 then
-      link_event(event_id, invocation_id)
-    end
+    link_event(event_id, invocation_id)
   end
 end

@@ -1,5 +1,5 @@
--- What somebody else wrote, read so that it neither fails a script nor keeps it busy: unpack_field
--- takes a length below zero for what it is.
+-- A field as unpack_field reads it, of what somebody else may have written: nil for what is none, where
+-- unpack_field fails or cuts.
 local function readable_field(packed, position)
   local colon = string.find(packed, ":", position, true)
   local length = colon and string.sub(packed, position, colon - 1)
