@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Invocations of one claim, and rounds of a claim that finds nothing but held back invocations: the
 # server is held up for a few milliseconds at the most.
-_MOST = 100
+_MOST = 50
 _ROUNDS = 8
 # How long an idle worker relies on the doorbell before it looks into the queue all the same: a
 # worker that dies between hearing it and claiming takes the ring with it.

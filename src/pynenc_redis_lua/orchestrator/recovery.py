@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pynenc.runner.runner_context import RunnerContext
 
 # Invocations that are put back in one step: it stays below ten milliseconds of the server's time.
-_STEP = 100
+_STEP = 50
 
 
 class Recovery(OrchestratorCore):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 # Invocations of one commit, which stays below ten milliseconds of the server's time.
-_STEP = 250
+_STEP = 100
 
 
 class Submission(OrchestratorCore):
@@ -85,7 +85,7 @@ class Submission(OrchestratorCore):
     def route_calls(
         self, calls: list[PreSerializedCall[Params, Result]]
     ) -> list[DistributedInvocation[Params, Result]]:
-        """Submit a batch of calls; one commit per 250 of them."""
+        """Submit a batch of calls; one commit per 100 of them."""
         if self._state is None:
             return super().route_calls(calls)
         with self._state.upserts_deferred():
@@ -94,7 +94,7 @@ class Submission(OrchestratorCore):
     def register_new_invocations(
         self, invocations: list[DistributedInvocation[Params, Result]]
     ) -> None:
-        """Store, register, record and queue invocations; one commit per 250 of them."""
+        """Store, register, record and queue invocations; one commit per 100 of them."""
         if self._state is None:
             super().register_new_invocations(invocations)
         else:
