@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- List an app, with what is needed to make it again.
--- @version 2
+-- @version 3
 -- @key apps
 -- @arg app_id id
 -- @arg info bytes

@@ -1,6 +1,6 @@
 #!lua
 --- Take the head of a queue.
--- @version 2
+-- @version 3
 -- @key queue
 -- @key queued
 -- @key replies

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all data that the orchestrator keeps of the app.
--- @version 2
+-- @version 3
 -- @key statuses
 -- @key registered
 -- @key open

@@ -1,6 +1,6 @@
 #!lua
 --- Note an invocation as final from now on, so that retention finds it.
--- @version 1
+-- @version 2
 -- @key expiring
 -- @arg invocation_id id
 -- @returns OK

@@ -1,6 +1,6 @@
 #!lua
 --- Append history records, and the contexts of the runners that they name.
--- @version 2
+-- @version 3
 -- @key history
 -- @key history_times
 -- @key runner_contexts

@@ -1,6 +1,6 @@
 #!lua
 --- Note that events triggered an invocation.
--- @version 3
+-- @version 4
 -- @key events
 -- @key event_index
 -- @key event_links

@@ -39,6 +39,10 @@ _MARK = "\x01"
 _MARKED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}")
 
 
+# What each type alone is asked for.
+_SIZES = {"string": "STRLEN", "hash": "HLEN", "list": "LLEN", "zset": "ZCARD"}
+
+
 class Line(NamedTuple):
     """A line of a rendered script, and the ``file:line`` that it came from."""
 
@@ -238,32 +242,51 @@ def _names(definition: Definition, body: str) -> list[str]:
 
 
 def _guards(definition: Definition, table: KeyTable) -> list[str]:
-    """Return the checks of a writer.
+    """Return the checks of a writer: types of keys and, for most, the schema."""
+    types = {key.name: table.keys[key.name].type for key in definition.keys}
+    gate = _schema_gate(table.schema_version) if definition.gated else []
+    return (["local schema_found"] if gate else []) + _type_guard(types) + gate
+
+
+def _type_guard(types: dict[str, str]) -> list[str]:
+    """Return the check of the types of keys.
 
     Redis does not roll back: a command that meets a key of another type would stop the script in
-    the middle of its writes, so every type is looked at before the first.
+    the middle of its writes, so every key is asked for its size before the first. That costs half
+    of asking for its type, and fails for a key of another one.
     """
-    lines = [
-        "for _, key in ipairs({",
-        *(f'  {{ {key.name}, "{table.keys[key.name].type}" }},' for key in definition.keys),
-        "}) do",
-        '  local held = redis.call("TYPE", key[1]).ok',
-        '  if held ~= "none" and held ~= key[2] then',
-        '    return fail("WRONG_TYPE", key[1] .. " holds a " .. held .. ", not a " .. key[2])',
+    sizes = {name: f'redis.call("{_SIZES[held]}", {name})' for name, held in types.items()}
+    if "schema" in sizes:
+        sizes["schema"] = 'schema_found = redis.call("GET", schema)'
+    return [
+        "local function probe()",
+        *(f"  {call}" for call in sizes.values()),
+        "end",
+        "local typed, problem = pcall(probe)",
+        "if not typed then",
+        "  for _, key in ipairs({",
+        *(f'    {{ {name}, "{held}" }},' for name, held in types.items()),
+        "  }) do",
+        '    local held = redis.call("TYPE", key[1]).ok',
+        '    if held ~= "none" and held ~= key[2] then',
+        '      return fail("WRONG_TYPE", key[1] .. " holds a " .. held .. ", not a " .. key[2])',
+        "    end",
+        "  end",
+        "  error(problem)",
+        "end",
+    ]
+
+
+def _schema_gate(version: int) -> list[str]:
+    """Return the check of the schema, and what writes it first."""
+    return [
+        f"if schema_found and tonumber(schema_found) > {version} then",
+        '  return fail("NEWER_SCHEMA", "the data has schema " .. schema_found ..',
+        f'    ", this release writes schema {version}")',
+        "end",
+        "local function start_writing()",
+        "  if not schema_found then",
+        f'    redis.call("SET", schema, "{version}")',
         "  end",
         "end",
     ]
-    if definition.gated:
-        lines += [
-            'local schema_found = redis.call("GET", schema)',
-            f"if schema_found and tonumber(schema_found) > {table.schema_version} then",
-            '  return fail("NEWER_SCHEMA", "the data has schema " .. schema_found ..',
-            f'    ", this release writes schema {table.schema_version}")',
-            "end",
-            "local function start_writing()",
-            "  if not schema_found then",
-            f'    redis.call("SET", schema, "{table.schema_version}")',
-            "  end",
-            "end",
-        ]
-    return lines
