@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Count what is in several queues.
--- @version 1
+-- @version 2
 -- @key queue
 -- @item queue_name id
 -- @returns OK count

@@ -1,6 +1,6 @@
 #!lua
 --- Take the head of a queue.
--- @version 3
+-- @version 4
 -- @key queue
 -- @key queued
 -- @key replies

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `changes`.
 --- Each can be read.
--- @version 3
+-- @version 4
 -- @key changes
 -- @arg cursor str
 -- @arg count count

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `client_data`.
 --- Each value is whole, and what is not is left to retention.
--- @version 3
+-- @version 4
 -- @key client_data
 -- @key client_data_uses
 -- @key client_data_idle
@@ -10,6 +10,7 @@
 -- @arg repair int
 -- @returns PAGE cursor problems looked_at | MENDED cursor left
 -- @cost O(count log N), and the chunks of large values
+--[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/expect_member.lua" %]]
 --[[% use "lib/readable_list.lua" %]]
 --[[% use "lib/is_integer.lua" %]]
@@ -25,7 +26,7 @@ local function missing_chunk(reference, value)
     return 0
   end
   for chunk = 1, tonumber(number) - 1 do
-    local part = pack(reference) .. pack(encoding .. chunk)
+    local part = pack(reference, encoding .. chunk)
     if redis.call("HEXISTS", client_data, part) == 0 then
       return chunk
     end

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `client_data_uses`.
 --- Each user is there, and what it refers to.
--- @version 3
+-- @version 4
 -- @key statuses
 -- @key invocations
 -- @key index
@@ -29,7 +29,7 @@ local records =
 
 local function has_data(workflow)
   for _, relation in ipairs({ "data", "value" }) do
-    local prefix = pack(relation) .. pack(workflow)
+    local prefix = pack(relation, workflow)
     local last = "(" .. prefix .. "\255"
     if redis.call("ZRANGE", index, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 1)[1] then
       return true

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `event_index`.
 --- Each member is that of an event.
--- @version 3
+-- @version 4
 -- @key events
 -- @key event_index
 -- @arg cursor str
@@ -9,6 +9,7 @@
 -- @arg repair int
 -- @returns PAGE cursor problems looked_at | MENDED cursor left
 -- @cost O(count log N)
+--[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/remove_stray.lua" %]]
 --[[% use "lib/expect_equal.lua" %]]
 --[[% use "lib/readable_event.lua" %]]

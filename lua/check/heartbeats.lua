@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `heartbeats`.
 --- Each is of a runner that is known.
--- @version 2
+-- @version 3
 -- @key runners
 -- @key heartbeats
 -- @arg cursor str
@@ -15,7 +15,7 @@
 local function check(runner_id, heard)
   if redis.call("HEXISTS", runners, runner_id) == 0 then
     -- What its next heartbeat says of it comes in place of this.
-    local said = pack(decimal(tonumber(heard))) .. pack("0") .. pack("")
+    local said = pack(decimal(tonumber(heard)), "0", "")
     report("missing", runners, runner_id, "there is a heartbeat", { "HSET", runners, runner_id, said })
   end
 end

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `history`.
 --- Its records can be read, and are found by their time.
--- @version 3
+-- @version 4
 -- @key statuses
 -- @key invocations
 -- @key history
@@ -11,6 +11,7 @@
 -- @arg repair int
 -- @returns PAGE cursor problems looked_at | MENDED cursor left
 -- @cost O(count log N), and the length of each one's history
+--[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/expect_score.lua" %]]
 --[[% use "lib/readable_history.lua" %]]
 --[[% use "lib/is_known.lua" %]]
@@ -37,7 +38,7 @@ local function check(invocation_id, records)
       report("unreadable", history, invocation_id, text, keep(invocation_id, readable))
       return
     end
-    local member = pack(tostring(position)) .. pack(invocation_id)
+    local member = pack(tostring(position), invocation_id)
     local text = "a record begins at byte " .. position
     expect_score(history_times, member, fields[1], invocation_id, text)
     position = after

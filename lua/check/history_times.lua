@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `history_times`: each member refers to a record.
--- @version 3
+-- @version 4
 -- @key history
 -- @key history_times
 -- @arg cursor str
@@ -8,6 +8,7 @@
 -- @arg repair int
 -- @returns PAGE cursor problems looked_at | MENDED cursor left
 -- @cost O(count log N)
+--[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/remove_stray.lua" %]]
 --[[% use "lib/readable_list.lua" %]]
 --[[% use "lib/is_integer.lua" %]]

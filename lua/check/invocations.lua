@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `invocations`.
 --- Each has its members of `index`, and a status.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key invocations
 -- @key index
@@ -11,6 +11,7 @@
 -- @arg repair int
 -- @returns PAGE cursor problems looked_at | MENDED cursor left
 -- @cost O(count log N)
+--[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/expect_member.lua" %]]
 --[[% use "lib/readable_invocation.lua" %]]
 --[[% use "lib/readable_history.lua" %]]

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `runners`.
 --- Each has a heartbeat.
--- @version 3
+-- @version 4
 -- @key runners
 -- @key heartbeats
 -- @arg cursor str

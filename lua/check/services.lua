@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `services`.
 --- Each has its start, and the one that is running is the holder.
--- @version 3
+-- @version 4
 -- @key services
 -- @key service_times
 -- @key service_holder
@@ -32,8 +32,8 @@ local function mend_running(id, fields)
   if redis.call("EXISTS", service_holder) == 0 then
     redis.call("SET", service_holder, id)
   elseif redis.call("GET", service_holder) ~= id then
-    local packed = pack(fields[1]) .. pack(fields[2]) .. pack(now)
-    redis.call("HSET", services, id, packed .. pack("abandoned") .. pack("no_holder"))
+    local packed = pack(fields[1], fields[2], now)
+    redis.call("HSET", services, id, packed .. pack("abandoned", "no_holder"))
   end
 end
 

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `statuses`: all that a status implies is there.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key registered
 -- @key open
@@ -27,6 +27,7 @@
 --[[% use "lib/status_machine.lua" %]]
 --[[% use "lib/status_members.lua" %]]
 --[[% use "lib/argument_members.lua" %]]
+--[[% use "lib/history_record.lua" %]]
 --[[% use "lib/append_history.lua" %]]
 --[[% use "lib/enqueue.lua" %]]
 -- Where each step is one commit: the invocation was stored with its status, each status is in its
@@ -39,12 +40,12 @@ local function check_history(invocation_id, record)
     return
   end
   local last = readable_history(found[#found])
-  local owner = last and (last[3] and pack(last[3]) or ":")
+  local owner = last and pack(last[3])
   if not last or last[1] ~= record.at_us or last[2] ~= record.status or owner ~= record.owner then
     local text = "its last record is not its status, " .. record.status
     report("missing", history, invocation_id, text, function()
-      local context = record.owner == ":" and pack("") or record.owner
-      local entry = pack(record.at_us) .. pack(record.status) .. record.owner .. ":" .. context .. ":"
+      local context_id = unpack_list(record.owner)[1] or ""
+      local entry = history_record(record, context_id)
       append_history(invocation_id, records, entry, record.at_us)
     end)
   end
@@ -99,7 +100,7 @@ local function check(invocation_id, packed)
   if record.call == "" then
     check_commits(invocation_id, record)
   else
-    local member = pack("call") .. pack(record.call) .. pack(invocation_id)
+    local member = pack("call", record.call, invocation_id)
     expect_member(index, member, 0, invocation_id, "it is registered for a call")
   end
 end

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `task_index`: each member is that of a status.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key task_index
 -- @arg cursor str
@@ -8,6 +8,7 @@
 -- @arg repair int
 -- @returns PAGE cursor problems looked_at | MENDED cursor left
 -- @cost O(count log N)
+--[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/remove_stray.lua" %]]
 --[[% use "lib/expect_equal.lua" %]]
 --[[% use "lib/readable_status.lua" %]]

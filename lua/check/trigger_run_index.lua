@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `trigger_run_index`.
 --- Each member is that of a run.
--- @version 3
+-- @version 4
 -- @key trigger_runs
 -- @key trigger_run_index
 -- @arg cursor str
@@ -9,6 +9,7 @@
 -- @arg repair int
 -- @returns PAGE cursor problems looked_at | MENDED cursor left
 -- @cost O(count log N)
+--[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/remove_stray.lua" %]]
 --[[% use "lib/expect_equal.lua" %]]
 --[[% use "lib/readable_run.lua" %]]

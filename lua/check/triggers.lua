@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `triggers`.
 --- Each is found by its task and its conditions.
--- @version 3
+-- @version 4
 -- @key triggers
 -- @key condition_index
 -- @arg cursor str

@@ -2,7 +2,7 @@
 --- Verify a page of `waits`.
 --- Each edge is there both ways, and whoever is waited for is not final.
 --- One that has been final for less than `grace_us` may still be releasing those who wait for it.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key waits
 -- @key blocking
@@ -55,7 +55,7 @@ local function check(member, score)
     return
   end
   expect_equal(waits, member, score, 0, one)
-  local mirrored = pack(opposite) .. pack(other) .. pack(one)
+  local mirrored = pack(opposite, other, one)
   expect_member(waits, mirrored, 0, other, "the other side is there")
   check_blocking(awaited)
 end

@@ -2,6 +2,6 @@
 -- Append a record (bytes) of time `at_us` (decimal text) to an invocation's history `records`.
 local function append_history(invocation_id, records, record, at_us)
   redis.call("HSET", history, invocation_id, records .. pack(record))
-  local member = pack(tostring(#records + 1)) .. pack(invocation_id)
+  local member = pack(tostring(#records + 1), invocation_id)
   redis.call("ZADD", history_times, at_us, member)
 end

@@ -4,7 +4,7 @@
 local function argument_members(invocation_id, record)
   local members, found = {}, parse_pairs(record.digests)
   for i = 1, #found, 2 do
-    local argument = pack("argument") .. pack(record.task) .. pack(found[i]) .. pack(found[i + 1])
+    local argument = pack("argument", record.task, found[i], found[i + 1])
     members[#members + 1] = argument .. pack(invocation_id)
   end
   return members

@@ -4,10 +4,10 @@
 local function concurrency_members(invocation_id, record)
   local status, members = record.status, {}
   if record.slot ~= "" and (status == "pending" or status == "running") then
-    members[1] = pack("slot") .. pack(record.slot) .. pack(status) .. pack(invocation_id)
+    members[1] = pack("slot", record.slot, status, invocation_id)
   end
   if record.unique ~= "" and status == "registered" then
-    members[#members + 1] = pack("unique") .. pack(record.unique) .. pack(invocation_id)
+    members[#members + 1] = pack("unique", record.unique, invocation_id)
   end
   return members
 end

@@ -4,7 +4,7 @@
 -- Remove up to `limit` members of a relation of a workflow, and what `data` (a hash or nil) holds for
 -- them; replies with how many went.
 local function forget_related(relation, workflow, data, limit)
-  local prefix = pack(relation) .. pack(workflow)
+  local prefix = pack(relation, workflow)
   local last = "(" .. prefix .. "\255"
   local members = redis.call("ZRANGE", index, "[" .. prefix, last, "BYLEX", "LIMIT", 0, limit)
   for _, member in ipairs(members) do
@@ -19,7 +19,7 @@ local function forget_related(relation, workflow, data, limit)
 end
 
 local function is_last_of(workflow, invocation_id)
-  local prefix = pack("workflow") .. pack(workflow)
+  local prefix = pack("workflow", workflow)
   local last = "(" .. prefix .. "\255"
   local members = redis.call("ZRANGE", index, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 2)
   local own = pack(invocation_id)
@@ -35,12 +35,12 @@ local function forget_workflow(invocation_id, record, limit)
   if not workflow then
     return 0
   end
-  redis.call("ZREM", index, pack("sub") .. pack(workflow) .. pack(invocation_id))
+  redis.call("ZREM", index, pack("sub", workflow, invocation_id))
   if workflow == invocation_id then
-    local run = pack("run") .. pack(fields[7]) .. pack(fields[8]) .. pack(workflow)
-    redis.call("ZREM", index, run .. (parent and pack(parent) or ":"))
+    local run = pack("run", fields[7], fields[8], workflow)
+    redis.call("ZREM", index, run .. pack(parent))
     if parent then
-      redis.call("ZREM", index, pack("sub") .. pack(parent) .. pack(workflow))
+      redis.call("ZREM", index, pack("sub", parent, workflow))
     end
   end
   if not is_last_of(workflow, invocation_id) then

@@ -1,3 +1,4 @@
+--[[% use "lib/is_nobody.lua" %]]
 --[[% use "lib/status_machine.lua" %]]
 -- Whether pynenc's validate_transition or validate_ownership refuse the change. Owners are packed.
 local function is_refused(record, status, owner)
@@ -13,5 +14,5 @@ local function is_refused(record, status, owner)
   if is(record.status, "requires") and owner ~= record.owner then
     return true
   end
-  return is(status, "acquires") and (owner == ":" or owner == "0:")
+  return is(status, "acquires") and is_nobody(owner)
 end

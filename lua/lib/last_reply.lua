@@ -23,9 +23,5 @@ local function last_reply(consumer, op)
 end
 
 local function remember_reply(consumer, op, told)
-  local packed = { pack(op), pack(decimal(now_us())) }
-  for _, text in ipairs(told) do
-    packed[#packed + 1] = pack(text)
-  end
-  redis.call("HSET", replies, consumer, table.concat(packed))
+  redis.call("HSET", replies, consumer, pack(op, decimal(now_us()), unpack(told)))
 end

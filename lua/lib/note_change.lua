@@ -14,12 +14,12 @@ end
 
 -- A condition stays when its triggers go: one that no trigger waits for watches nothing.
 local function is_watched(record)
-  local prefix = pack("watch") .. pack(record.task) .. pack(record.status)
+  local prefix = pack("watch", record.task, record.status)
   if watched[prefix] == nil then
     watched[prefix] = false
     for _, member in ipairs(ranges(prefix, -1)) do
       local condition_id = unpack_field(member, #prefix + 1)
-      if ranges(pack("by") .. pack(condition_id), 1)[1] then
+      if ranges(pack("by", condition_id), 1)[1] then
         watched[prefix] = true
         break
       end
@@ -30,7 +30,7 @@ end
 
 local function note_change(invocation_id, record)
   if is_watched(record) then
-    local change = pack(invocation_id) .. pack(record.task) .. pack(record.status)
+    local change = pack(invocation_id, record.task, record.status)
     change = change .. pack(record.at_us)
     redis.call("ZADD", changes, decimal(now_us()), change)
     noted[#noted + 1] = change

@@ -1,4 +1,2 @@
--- A field of a packed list; see the head of keys.toml.
-local function pack(field)
-  return #field .. ":" .. field
-end
+-- Fields as a packed list, false for one that is missing; see the head of keys.toml.
+local pack = cmsgpack.pack

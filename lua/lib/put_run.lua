@@ -16,9 +16,9 @@ local function put_run(run_id, at_us, prefixes, event_ids, run)
   for _, event_id in ipairs(event_ids) do
     local event = read_event(event_id)
     if event then
-      index_under(pack("code") .. pack(event[1]))
+      index_under(pack("code", event[1]))
     end
   end
-  local stored = pack(time) .. pack(table.concat(packed)) .. pack(run)
+  local stored = pack(time, table.concat(packed), run)
   redis.call("HSET", trigger_runs, run_id, stored)
 end

@@ -14,7 +14,7 @@ local function release_waiters(invocation_id)
     local members, prefix = edges(direction, invocation_id, edges_of_a_step)
     for _, member in ipairs(members) do
       local other = (unpack_field(member, #prefix + 1))
-      redis.call("ZREM", waits, member, pack(opposite) .. pack(other) .. pack(invocation_id))
+      redis.call("ZREM", waits, member, pack(opposite, other, invocation_id))
       if direction == "by" then
         note_blocking(other, read_status(other))
       elseif not edges("by", other, 1)[1] then

@@ -1,7 +1,7 @@
 --[[% use "lib/pack.lua" %]]
 -- Up to `count` runs of triggers that an event had a part in, the oldest first.
 local function runs_of(event_id, count)
-  local prefix = pack("event") .. pack(event_id)
+  local prefix = pack("event", event_id)
   local last = "(" .. prefix .. "\255"
   local members =
     redis.call("ZRANGE", trigger_run_index, "[" .. prefix, last, "BYLEX", "LIMIT", 0, count)

@@ -1,5 +1,6 @@
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
+--[[% use "lib/missing.lua" %]]
 --[[% use "lib/write_status.lua" %]]
 --[[% use "lib/index_status.lua" %]]
 --[[% use "lib/unindex_status.lua" %]]
@@ -7,7 +8,7 @@
 -- pynenc's compute_new_owner, packed.
 local function new_owner(record, status, owner)
   if is(status, "releases") then
-    return ":"
+    return missing
   end
   return is(status, "acquires") and owner or record.owner
 end

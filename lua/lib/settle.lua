@@ -8,6 +8,6 @@ local function settle(entry_id, trigger_id, clears)
     return
   end
   local condition_id, valid_condition, fired = read_valid(entry_id)
-  local packed = pack(condition_id) .. pack(valid_condition) .. pack(fired .. pack(trigger_id))
+  local packed = pack(condition_id, valid_condition, fired .. pack(trigger_id))
   redis.call("HSET", valid_conditions, entry_id, packed)
 end

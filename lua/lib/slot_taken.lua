@@ -4,7 +4,7 @@ local function slot_taken(record, invocation_id, status)
   if record.slot == "" then
     return false
   end
-  local prefix = pack("slot") .. pack(record.slot) .. pack(status)
+  local prefix = pack("slot", record.slot, status)
   local last = "(" .. prefix .. "\255"
   local holders = redis.call("ZRANGE", concurrency, "[" .. prefix, last, "BYLEX", "LIMIT", 0, 2)
   local own = prefix .. pack(invocation_id)

@@ -2,5 +2,5 @@
 -- The member of `task_index` that an invocation has by its status.
 local function task_member(invocation_id, record)
   local time = string.format("%016.0f", tonumber(record.registered_us))
-  return pack(record.task) .. pack(record.status) .. time .. invocation_id
+  return pack(record.task, record.status) .. time .. invocation_id
 end

@@ -17,9 +17,9 @@ end
 
 -- The members of `condition_index` that a trigger has.
 local function trigger_members(trigger_id, fields)
-  local members = { pack("triggers") .. pack(fields[1]) .. pack(trigger_id) }
+  local members = { pack("triggers", fields[1], trigger_id) }
   for _, condition_id in ipairs(fields[4]) do
-    members[#members + 1] = pack("by") .. pack(condition_id) .. pack(trigger_id)
+    members[#members + 1] = pack("by", condition_id, trigger_id)
   end
   return members
 end

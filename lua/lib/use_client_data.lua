@@ -4,6 +4,6 @@
 -- or an event, a condition or a trigger.
 local function use_client_data(user_id, payload)
   for _, reference in ipairs(client_data_references(payload)) do
-    redis.call("ZADD", client_data_uses, 0, pack(reference) .. pack(user_id))
+    redis.call("ZADD", client_data_uses, 0, pack(reference, user_id))
   end
 end

@@ -3,17 +3,19 @@
 local function write_status(invocation_id, record)
   local packed = pack(record.status)
     .. record.owner
-    .. pack(record.at_us)
-    .. pack(record.op)
-    .. pack(record.retries)
-    .. pack(record.registered_us)
-    .. pack(record.task)
-    .. pack(record.queue)
-    .. pack(record.priority)
-    .. pack(record.slot)
-    .. pack(record.unique)
-    .. pack(record.reroutes)
-    .. pack(record.digests)
-    .. pack(record.call)
+    .. pack(
+      record.at_us,
+      record.op,
+      record.retries,
+      record.registered_us,
+      record.task,
+      record.queue,
+      record.priority,
+      record.slot,
+      record.unique,
+      record.reroutes,
+      record.digests,
+      record.call
+    )
   redis.call("HSET", statuses, invocation_id, packed)
 end

@@ -6,7 +6,7 @@
 --- changed how (and which of them orchestrator/release has to release more of), and how many wait for
 --- their slot. `left` says whether the queue holds anything that
 --- was not looked at.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key open
 -- @key expiring
@@ -51,7 +51,7 @@
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
-if owner == ":" or owner == "0:" then
+if is_nobody(owner) then
   return fail("NO_OWNER", "a claim needs a runner")
 end
 local claimed, ids, held_back, back = {}, {}, {}, {}

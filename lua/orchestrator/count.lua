@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Count the invocations of a task (or of all, if it is empty) in some statuses (or in all).
--- @version 2
+-- @version 3
 -- @key registered
 -- @key task_index
 -- @arg task str
@@ -22,7 +22,7 @@ for _, name in ipairs(task == "" and task_names() or { task }) do
     count = count + within(pack(name))
   end
   for _, status in ipairs(wanted) do
-    count = count + within(pack(name) .. pack(status))
+    count = count + within(pack(name, status))
   end
 end
 return { "OK", count }

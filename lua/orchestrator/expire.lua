@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove invocations that have been final for a time, wholly, at most `count` of them.
 --- Replies with how many were looked at; one that many others are tied to takes several calls.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key registered
 -- @key open
@@ -45,7 +45,7 @@ local function forget_status(invocation_id)
     for _, member in ipairs(argument_members(invocation_id, record)) do
       redis.call("ZREM", concurrency, member)
     end
-    redis.call("ZREM", index, pack("call") .. pack(record.call) .. pack(invocation_id))
+    redis.call("ZREM", index, pack("call", record.call, invocation_id))
   end
   dequeue(invocation_id)
   redis.call("HDEL", statuses, invocation_id)
@@ -57,7 +57,7 @@ end
 local function forget_history(invocation_id)
   local records, position = redis.call("HGET", history, invocation_id) or "", 1
   while position <= #records do
-    redis.call("ZREM", history_times, pack(tostring(position)) .. pack(invocation_id))
+    redis.call("ZREM", history_times, pack(tostring(position), invocation_id))
     local _, after = unpack_field(records, position)
     position = after
   end

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the status of an invocation.
--- @version 2
+-- @version 3
 -- @key statuses
 -- @arg invocation_id id
 -- @returns FOUND status owner time retries queue priority | UNKNOWN

@@ -3,7 +3,7 @@
 --- `queues` is packed; with `keeps_queues` what a runner said before stands. Where nobody was heard of
 --- for `outage_us`, there was an outage, and it is noted that it ended. Who was heard of in the future
 --- (the clock was set back) was heard of now; 100 of them in one call.
--- @version 5
+-- @version 6
 -- @key heartbeats
 -- @key heartbeats_since
 -- @key runners
@@ -30,7 +30,7 @@ for _, runner_id in ipairs(ahead) do
   redis.call("ZADD", heartbeats, now, runner_id)
 end
 if last and tonumber(last) < now_number - outage_us then
-  redis.call("SET", heartbeats_since, pack(now) .. pack(last))
+  redis.call("SET", heartbeats_since, pack(now, last))
 elseif outage and tonumber((unpack_field(outage, 1))) > now_number then
   local _, behind = unpack_field(outage, 1)
   redis.call("SET", heartbeats_since, pack(now) .. string.sub(outage, behind))
@@ -48,6 +48,6 @@ for i = 1, item_count do
     end
   end
   redis.call("ZADD", heartbeats, now, runner_id)
-  redis.call("HSET", runners, runner_id, pack(created) .. pack(eligible) .. pack(said))
+  redis.call("HSET", runners, runner_id, pack(created, eligible, said))
 end
 return { "OK" }

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Tell whether an invocation may run by running concurrency control.
--- @version 1
+-- @version 2
 -- @key concurrency
 -- @arg invocation_id id
 -- @arg slot id

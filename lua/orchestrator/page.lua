@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read a page of invocations, the newest registration first, behind `offset` of them.
 --- They are of a task (or of all, if it is empty) and in some statuses (or in all).
--- @version 2
+-- @version 3
 -- @key registered
 -- @key task_index
 -- @arg task str
@@ -22,11 +22,11 @@ local prefixes = {}
 for _, name in ipairs(task == "" and task_names() or { task }) do
   if item_count == 0 then
     for _, status in ipairs(statuses_of_task(name)) do
-      prefixes[#prefixes + 1] = pack(name) .. pack(status)
+      prefixes[#prefixes + 1] = pack(name, status)
     end
   end
   for _, status in ipairs(wanted) do
-    prefixes[#prefixes + 1] = pack(name) .. pack(status)
+    prefixes[#prefixes + 1] = pack(name, status)
   end
 end
 return { "OK", newest(task_index, prefixes, 0, 2 ^ 52, offset, count) }

@@ -1,7 +1,7 @@
 #!lua
 --- Register invocations that are not known yet.
 --- It is for apps whose state or queue is kept elsewhere. Replies with the time of the first one.
--- @version 3
+-- @version 4
 -- @key statuses
 -- @key registered
 -- @key open
@@ -41,7 +41,7 @@ for i = 1, item_count do
     renew_control(invocation_id, known, slot, unique_key, reroutes, digests)
   else
     local at_us = decimal(first_us + i - 1)
-    redis.call("ZADD", index, 0, pack("call") .. pack(call_id) .. pack(invocation_id))
+    redis.call("ZADD", index, 0, pack("call", call_id, invocation_id))
     register(invocation_id, {
       owner = owner,
       at_us = at_us,

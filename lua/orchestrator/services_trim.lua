@@ -4,7 +4,7 @@
 --- in the items stay. What ended before `age_us` ago goes (0 for never), and the oldest beyond `keep`
 --- (0 for any number). `count` are looked at, behind the oldest `offset`; replies with how many went and
 --- how many stayed.
--- @version 4
+-- @version 5
 -- @key services
 -- @key service_times
 -- @key trigger_run_index
@@ -24,7 +24,7 @@ for i = 1, item_count do
 end
 
 local function is_protected(id)
-  local prefix = pack("service") .. pack(id)
+  local prefix = pack("service", id)
   local last = "(" .. prefix .. "\255"
   return protected[id]
     or redis.call("ZLEXCOUNT", trigger_run_index, "[" .. prefix, last) > 0

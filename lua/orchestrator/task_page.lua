@@ -3,7 +3,7 @@
 --- They are in some statuses (or in all). Each entry is the time of registration (16 digits) and the id; the next page goes on behind the
 --- last one. All statuses are read at once: one that changes its status between two pages is neither
 --- missed nor repeated.
--- @version 2
+-- @version 3
 -- @key task_index
 -- @arg task id
 -- @arg after bytes
@@ -16,7 +16,7 @@
 --[[% use "lib/merge.lua" %]]
 local prefixes = {}
 for _, status in ipairs(item_count == 0 and statuses_of_task(task) or distinct(item_count, item)) do
-  prefixes[#prefixes + 1] = pack(task) .. pack(status)
+  prefixes[#prefixes + 1] = pack(task, status)
 end
 local function read(prefix)
   local first, last = "(" .. prefix .. after, "(" .. prefix .. "\255"

@@ -1,6 +1,6 @@
 #!lua
 --- Note that an invocation waits for others; those that are final never block it.
--- @version 3
+-- @version 4
 -- @key statuses
 -- @key waits
 -- @key blocking
@@ -15,8 +15,8 @@ for i = 1, item_count do
   local awaited_id = item(i)
   local record = read_status(awaited_id)
   if record and not is(record.status, "final") then
-    local away = pack("for") .. pack(waiting_id) .. pack(awaited_id)
-    local back = pack("by") .. pack(awaited_id) .. pack(waiting_id)
+    local away = pack("for", waiting_id, awaited_id)
+    local back = pack("by", awaited_id, waiting_id)
     redis.call("ZADD", waits, 0, away, 0, back)
     redis.call("ZREM", blocking, waiting_id)
     note_blocking(awaited_id, record)

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of the workflow types that have runs.
 --- They are packed (module, function), behind the type `after` (empty for the first page).
--- @version 2
+-- @version 3
 -- @key index
 -- @arg after bytes
 -- @arg count count
@@ -24,7 +24,7 @@ while #types < count do
   local module, func, at
   module, at = unpack_field(member, #runs + 1)
   func = unpack_field(member, at)
-  types[#types + 1] = pack(module) .. pack(func)
+  types[#types + 1] = pack(module, func)
   position = "(" .. runs .. types[#types] .. "\255"
 end
 return { "PAGE", types }

@@ -2,7 +2,7 @@
 --- Remove the oldest events, at most `count` of them.
 --- They are those before a time, and those beyond the newest `keep` (0 for any number). Replies with
 --- their ids. Runs of triggers that they had a part in go with them, a few for each.
--- @version 4
+-- @version 5
 -- @key events
 -- @key event_index
 -- @key event_links
@@ -25,7 +25,7 @@ local runs_of_an_event = 5
 local prefixes = {}
 for _, matched in ipairs({ "0", "1" }) do
   for _, triggered in ipairs({ "0", "1" }) do
-    prefixes[#prefixes + 1] = pack("all") .. pack(matched) .. pack(triggered)
+    prefixes[#prefixes + 1] = pack("all", matched, triggered)
   end
 end
 local before = tonumber(before_us)

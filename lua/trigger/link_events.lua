@@ -1,6 +1,6 @@
 #!lua
 --- Note that events triggered an invocation.
--- @version 4
+-- @version 5
 -- @key events
 -- @key event_index
 -- @key event_links

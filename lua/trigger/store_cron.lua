@@ -2,7 +2,7 @@
 --- Take a tick of a cron condition, if the last one is still the one that was read.
 --- `expected` is empty for none at all. Who takes it records the items, which are as those of
 --- trigger/record.
--- @version 3
+-- @version 4
 -- @key cron_times
 -- @key valid_conditions
 -- @key valid_order
@@ -32,7 +32,7 @@ if last ~= expected then
   return { "LOST" }
 end
 start_writing()
-redis.call("HSET", cron_times, condition_id, pack(tick) .. pack(op))
+redis.call("HSET", cron_times, condition_id, pack(tick, op))
 for i = 1, item_count do
   record_valid(item(i))
 end

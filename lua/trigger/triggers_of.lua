@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the triggers of conditions: for each condition a list of (id, trigger).
--- @version 2
+-- @version 3
 -- @key condition_index
 -- @key triggers
 -- @item condition_id id
@@ -10,7 +10,7 @@
 local found = {}
 for i = 1, item_count do
   local of_condition = {}
-  for n, trigger_id in ipairs(indexed(pack("by") .. pack((item(i))))) do
+  for n, trigger_id in ipairs(indexed(pack("by", (item(i))))) do
     of_condition[n] = { trigger_id, redis.call("HGET", triggers, trigger_id) }
   end
   found[i] = of_condition

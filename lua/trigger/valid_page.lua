@@ -2,7 +2,7 @@
 --- Read one page of valid conditions in the order in which they were recorded.
 --- They are those behind the version `after`. Each entry is id, version, condition id, valid condition
 --- and the ids of the triggers that fired for it.
--- @version 2
+-- @version 3
 -- @key valid_conditions
 -- @key valid_order
 -- @arg after us

@@ -100,20 +100,20 @@ def history_record(history: InvocationHistory) -> bytes:
         status.status.value,
         status.runner_id,
         status_time if status_time != time else None,
-        history.runner_context_id,
+        history.runner_context_id if history.runner_context_id != status.runner_id else None,
         history.registered_by_inv_id,
     )
 
 
 def to_history(invocation_id: InvocationId, record: bytes) -> InvocationHistory:
     """Return the history record that was kept."""
-    time, status, owner, status_time, runner_context_id, registered_by = unpack_text(record)
+    time, status, owner, status_time, context_id, registered_by = unpack_text(record)
     history = InvocationHistory(
         invocation_id=invocation_id,
         status_record=InvocationStatusRecord(
             InvocationStatus(status or ""), owner, from_microseconds(int(status_time or time or 0))
         ),
-        runner_context_id=runner_context_id or "",
+        runner_context_id=(owner if context_id is None else context_id) or "",
         registered_by_inv_id=registered_by,
     )
     history._timestamp = from_microseconds(int(time or 0))  # noqa: SLF001 - pynenc gives no other way

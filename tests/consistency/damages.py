@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 type Expected = tuple[str, str, bytes]
 type Plant = Callable[[Busy], list[Expected]]
 
-# A packed length below zero, at which a careless reader would never come to an end.
-GARBAGE = b"-3:x"
+# MessagePack, but a map: a careless reader would take it for a field.
+GARBAGE = b"\x81\xa1a\xa1b"
 GHOST = b"ghost\0\xff\n"
 
 
@@ -56,29 +56,29 @@ MEMBERS: list[tuple[str, tuple[str | bytes, ...], str | None]] = [
     ("open", ("running",), None),
     ("expiring", ("failed",), None),
     ("task_index", ("running",), "running"),
-    ("concurrency", (b"4:slot", "running"), "running"),
-    ("concurrency", (b"6:unique", "registered"), "registered"),
-    ("concurrency", (b"8:argument", "running"), "running"),
+    ("concurrency", (pack("slot"), "running"), "running"),
+    ("concurrency", (pack("unique"), "registered"), "registered"),
+    ("concurrency", (pack("argument"), "running"), "running"),
     ("blocking", ("awaited",), None),
-    ("waits", (b"3:for", "waiting", "awaited"), "waiting"),
+    ("waits", (pack("for"), "waiting", "awaited"), "waiting"),
     ("queue", ("registered",), "registered"),
-    ("index", (b"4:call", "success"), "success"),
-    ("index", (b"5:event", "event"), "started"),
-    ("index", (b"8:workflow", "workflow"), "workflow"),
-    ("index", (b"4:type", "workflow"), "workflow"),
-    ("index", (b"4:data", "workflow"), "workflow"),
-    ("index", (b"5:value", "workflow"), "workflow"),
+    ("index", (pack("call"), "success"), "success"),
+    ("index", (pack("event"), "event"), "started"),
+    ("index", (pack("workflow"), "workflow"), "workflow"),
+    ("index", (pack("type"), "workflow"), "workflow"),
+    ("index", (pack("data"), "workflow"), "workflow"),
+    ("index", (pack("value"), "workflow"), "workflow"),
     ("history_times", ("success",), "success"),
     ("heartbeats", (b"one",), None),
     ("context_times", (b"one",), None),
     ("service_times", ("ended",), None),
-    ("condition_index", (b"2:by", "trigger"), "trigger"),
-    ("condition_index", (b"8:triggers", "trigger"), "trigger"),
+    ("condition_index", (pack("by"), "trigger"), "trigger"),
+    ("condition_index", (pack("triggers"), "trigger"), "trigger"),
     ("valid_order", ("waiting event",), None),
-    ("event_index", (b"3:all", "event"), "event"),
-    ("event_index", (b"4:code", "event"), "event"),
-    ("trigger_run_index", (b"3:all", "run"), "run"),
-    ("trigger_run_index", (b"5:event", "run"), "run"),
+    ("event_index", (pack("all"), "event"), "event"),
+    ("event_index", (pack("code"), "event"), "event"),
+    ("trigger_run_index", (pack("all"), "run"), "run"),
+    ("trigger_run_index", (pack("event"), "run"), "run"),
 ]
 # The score of these is no record's.
 FREE_SCORES = {"heartbeats", "context_times", "valid_order"}
@@ -113,7 +113,7 @@ def _member_damages() -> Iterator[Damage]:
             busy.raw.zincrby(busy.key(key), 1, member)
             return [("wrong_score", key, busy.ids[whom] if whom else member)]
 
-        which = b" ".join(it if isinstance(it, bytes) else it.encode() for it in parts).decode()
+        which = " ".join(it if isinstance(it, str) else it.decode(errors="ignore") for it in parts)
         yield Damage(f"{key} lacks {which}", lack)
         if key not in FREE_SCORES:
             yield Damage(f"{key} has another score of {which}", shift)
@@ -225,7 +225,7 @@ def _(busy: Busy) -> list[Expected]:
 
 @damage("task_index knows another status")
 def _(busy: Busy) -> list[Expected]:
-    member = member_of(busy, "task_index", ("running",)).replace(b"7:running", b"7:pending")
+    member = member_of(busy, "task_index", ("running",)).replace(pack("running"), pack("pending"))
     busy.raw.zadd(busy.key("task_index"), {member: 0})
     return [("stray", "task_index", busy.ids["running"])]
 
@@ -482,7 +482,7 @@ def _(busy: Busy) -> list[Expected]:
 
 @damage("a condition is gone")
 def _(busy: Busy) -> list[Expected]:
-    [watched] = [unpack(it) for it in busy.members("condition_index", b"5:watch")]
+    [watched] = [unpack(it) for it in busy.members("condition_index", pack("watch"))]
     *_, id_ = watched
     busy.raw.hdel(busy.key("conditions"), id_)
     return [("stray", "condition_index", id_)]
@@ -522,7 +522,7 @@ def _(busy: Busy) -> list[Expected]:
 
 @damage("event_index knows another code")
 def _(busy: Busy) -> list[Expected]:
-    member = member_of(busy, "event_index", (b"4:code", "event"))
+    member = member_of(busy, "event_index", (pack("code"), "event"))
     busy.raw.zadd(busy.key("event_index"), {member.replace(b"happened", b"HAPPENED"): 0})
     return [("stray", "event_index", busy.ids["event"])]
 
@@ -535,8 +535,10 @@ def _(busy: Busy) -> list[Expected]:
 
 @damage("trigger_run_index knows another time")
 def _(busy: Busy) -> list[Expected]:
-    member = member_of(busy, "trigger_run_index", (b"3:all", "run"))
-    busy.raw.zadd(busy.key("trigger_run_index"), {member.replace(b"3:all1", b"3:all2"): 0})
+    member = member_of(busy, "trigger_run_index", (pack("all"), "run"))
+    busy.raw.zadd(
+        busy.key("trigger_run_index"), {member.replace(pack("all") + b"1", pack("all") + b"2"): 0}
+    )
     return [("stray", "trigger_run_index", busy.ids["run"])]
 
 

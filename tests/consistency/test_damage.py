@@ -104,7 +104,7 @@ def test_index_is_built_anew(busy: Busy, key: str) -> None:
     """As after somebody else's key was removed from its place."""
     if key == "index":
         # Runs and sub-invocations of workflows are nowhere else.
-        kept = [it for it in busy.members("index") if it.startswith((b"3:run", b"3:sub"))]
+        kept = [it for it in busy.members("index") if it.startswith((pack("run"), pack("sub")))]
     before = busy.stored()[key]
     busy.raw.delete(busy.key(key))
     if key == "index":

@@ -249,7 +249,7 @@ class Life:
         found = []
         for record in unpack(self.snapshot()["history"][to_bytes(id_)]):
             texts = [None if f is None else f.decode() for f in unpack(record or b"")]
-            found.append((texts[1] or "", texts[2], texts[4]))
+            found.append((texts[1] or "", texts[2], texts[2] if texts[4] is None else texts[4]))
         return found
 
     def queued(self) -> list[str]:

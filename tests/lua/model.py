@@ -96,8 +96,7 @@ def place(raw: Redis, key: Callable[[str], bytes], records: dict[str, Record]) -
 
 def queued_id(member: bytes) -> bytes:
     """The invocation of a member of `queue`: behind its name, 8 bytes and 16 digits."""
-    colon = member.index(b":")
-    return member[colon + 1 + int(member[:colon]) + 24 :]
+    return member[len(pack(next(unpack(member)))) + 24 :]
 
 
 def check(stored: dict[str, Any], *, by_hand: bool = False) -> None:

@@ -334,7 +334,7 @@ def test_no_items_write_no_data(scripts: Scripts, snapshot: Snapshot, name: str)
     assert snapshot().keys() <= {"schema"}
 
 
-@pytest.mark.parametrize("value", [b"no list", b"9:short", b"1:ab"])
+@pytest.mark.parametrize("value", [b"no list", b"\xa9short", b"\xa1ab", b"\xc0", b"\x91\xa1a"])
 @pytest.mark.parametrize(("name", "argument"), PACKED)
 def test_script_that_fails_on_an_argument_changes_nothing(
     seeded: Scripts, snapshot: Snapshot, name: str, argument: str, value: bytes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lua.samples import HOSTILE, MIB, invocation
-from pynenc_redis_lua.codec import pack, to_bytes
+from pynenc_redis_lua.codec import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,4 +170,4 @@ def test_page_reads_invocations_that_moved_to_another_parent_there_only(
 def test_order_is_that_of_bytes(scripts: Scripts) -> None:
     relate(scripts, *(pack("x", text) for text in HOSTILE))
     found = read(scripts, "x", count=3)
-    assert found == sorted(b"1:x%d:%b" % (len(to_bytes(t)), to_bytes(t)) for t in HOSTILE)
+    assert found == sorted(pack("x", t) for t in HOSTILE)

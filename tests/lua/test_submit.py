@@ -39,7 +39,7 @@ def test_stores_registers_records_and_queues_in_one_commit(life: Life) -> None:
             (pack("workflow", "workflow", "module.flow", "inv"), 0),
         ],
         "history": {
-            b"inv": pack(pack(time, "registered", "client", None, "client", "parent")),
+            b"inv": pack(pack(time, "registered", "client", None, None, "parent")),
         },
         "history_times": [(pack("1", "inv"), time)],
         "runner_contexts": {b"client": b"<client>"},

@@ -320,6 +320,6 @@ def test_what_is_neither_condition_nor_trigger_replaces_nothing(
 def test_members_that_are_no_list_replace_nothing(scripts: Scripts, snapshot: Snapshot) -> None:
     register(scripts, condition("c"), trigger("t", "c"), task=TASK)
     before = snapshot()
-    with pytest.raises(ScriptError, match="no packed list: 9:short"):
-        scripts.trigger_register(task=TASK, items=[("condition", "d", b"{}", b"9:short")])
+    with pytest.raises(ScriptError, match="Missing bytes in input"):
+        scripts.trigger_register(task=TASK, items=[("condition", "d", b"{}", b"\xa9short")])
     assert snapshot() == before

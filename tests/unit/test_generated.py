@@ -119,7 +119,7 @@ class TestChange:
         assert changed == {
             name
             for name in library().names
-            if "local function pack(" in library().script(name).rendered.text
+            if "local pack = " in library().script(name).rendered.text
         }
         assert changed
         with pytest.raises(ScriptDefinitionError, match=r"raise @version"):

@@ -50,10 +50,10 @@ _RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
 # a parameter.
 _RESERVED = frozenset(
     {"fail", "item", "items", "item_count", "start_writing", "schema_found", "self"}
-    | {"redis", "cjson", "string", "table", "math", "ipairs", "pairs", "tonumber", "tostring"}
-    | {"unpack", "type", "error", "and", "break", "do", "else", "elseif", "end", "false", "for"}
-    | {"function", "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true"}
-    | {"until", "while"}
+    | {"redis", "cjson", "cmsgpack", "string", "table", "math", "ipairs", "pairs", "tonumber"}
+    | {"tostring", "unpack", "type", "error", "and", "break", "do", "else", "elseif", "end"}
+    | {"false", "for", "function", "if", "in", "local", "nil", "not", "or", "repeat", "return"}
+    | {"then", "true", "until", "while"}
     | set(keyword.kwlist)
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pynenc.trigger.conditions import (
     ValidCondition,
 )
 
-from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
+from pynenc_redis_lua.codec import to_bytes, to_text, unpack_text
 from pynenc_redis_lua.component import PAGE
 from pynenc_redis_lua.errors import ServerUnavailableError
 from pynenc_redis_lua.operation import consumer_id, new_operation
@@ -250,4 +251,4 @@ def _entry_id(valid: ValidCondition) -> str:
     # an invocation: the time and the invocation tell them apart.
     context = valid.context
     invocation_id = getattr(context, "invocation_id", None)
-    return to_text(pack(valid.valid_condition_id, context.timestamp.isoformat(), invocation_id))
+    return json.dumps([valid.valid_condition_id, context.timestamp.isoformat(), invocation_id])

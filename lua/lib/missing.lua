@@ -1,0 +1,2 @@
+-- A field that is missing, as pack() writes it.
+local missing = "\194"
