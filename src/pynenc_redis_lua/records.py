@@ -22,7 +22,7 @@ from pynenc.workflow.workflow_identity import WorkflowIdentity
 from pynenc_redis_lua.codec import pack, to_text, unpack, unpack_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pynenc.runner.runner_context import RunnerContext
 
@@ -43,9 +43,9 @@ def from_microseconds(microseconds: int) -> datetime:
     return _EPOCH + microseconds * _MICROSECOND
 
 
-def call_arguments(call: CallDTO) -> bytes:
+def call_arguments(serialized: Mapping[str, str]) -> bytes:
     """Return what is kept of the arguments of a call; nothing if it has none."""
-    return pack(*(part for item in call.serialized_arguments.items() for part in item))
+    return pack(*[part for item in serialized.items() for part in item])
 
 
 def invocation_record(dto: InvocationDTO) -> bytes:

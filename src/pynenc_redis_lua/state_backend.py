@@ -143,7 +143,7 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
             (
                 dto.invocation_id,
                 invocation_record(dto),
-                call_arguments(call),
+                call_arguments(call.serialized_arguments),
                 history_record(history) if history else b"",
                 to_microseconds(history.timestamp) if history else 0,
             )

@@ -261,7 +261,7 @@ def _submission(
     return (
         invocation.invocation_id,
         invocation_record(invocation.to_dto()),
-        call_arguments(invocation.call.to_dto()),
+        call_arguments(invocation.call.serialized_arguments),
         invocation.task.task_id.key,
         *control(invocation),
     )
