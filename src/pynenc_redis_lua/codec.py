@@ -28,12 +28,14 @@ def to_text(data: bytes) -> str:
 
 def pack(*fields: Field) -> bytes:
     """Write fields as one packed list; integers as decimal text."""
-    return b"".join([b":" if field is None else _packed(field) for field in fields])
-
-
-def _packed(field: str | bytes | int) -> bytes:
-    data = field if isinstance(field, bytes) else to_bytes(str(field))
-    return b"%d:%b" % (len(data), data)
+    parts: list[bytes] = []
+    for field in fields:
+        if field is None:
+            parts.append(b":")
+            continue
+        data = field if isinstance(field, bytes) else to_bytes(str(field))
+        parts.append(b"%d:%b" % (len(data), data))
+    return b"".join(parts)
 
 
 def unpack(packed: bytes) -> Iterator[bytes | None]:

@@ -142,7 +142,7 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
         items = (
             (
                 dto.invocation_id,
-                invocation_record(dto),
+                invocation_record(dto, dto.call_id),
                 call_arguments(call.serialized_arguments),
                 history_record(history) if history else b"",
                 to_microseconds(history.timestamp) if history else 0,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pynenc.invocation.status import (
     InvocationStatus,
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """How an invocation ended: a result or an exception, as it is stored and as it is."""
 
     kind: str
