@@ -368,10 +368,10 @@ class TestLateReply:
         assert get(late.scripts, "next") == ("FOUND", [b"of next"])
 
     def test_is_left_by_a_call_that_was_interrupted(self, late: LateReply) -> None:
+        caller = threading.get_ident()
+        late.on_arrival = lambda: signal.pthread_kill(caller, signal.SIGUSR1)
         before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
         try:
-            late.on_arrival = lambda: signal.pthread_kill(main, signal.SIGUSR1)
-            main = threading.get_ident()
             with pytest.raises(KeyboardInterrupt):
                 get(late.scripts, "slow")
         finally:
@@ -383,7 +383,7 @@ class LateReply:
     """A server whose reply to the request about `slow` comes when the next one is asked for.
 
     Attributes:
-        scripts: How to call it, on one connection at a time; a call is tried once.
+        scripts: How to call it; a call is tried once.
         on_arrival: Called when the request has arrived, while its client waits.
     """
 
