@@ -392,11 +392,11 @@ class LateReply:
         self._asked = threading.Event()
         self._stack = ExitStack()
         proxy = self._stack.enter_context(proxied(server))
-        values = {"redis_outage_budget": 0.0, "socket_timeout": 0.3}
-        self.scripts = scripts_on(Connection(settings_of(proxy.server, **values)), "late reply")
+        self._direct = scripts_on(Connection(settings_of(server)), "late reply")
         for id_ in ("slow", "next"):
-            self.scripts.state_set_result(invocation_id=id_, serialized=f"of {id_}".encode())
-        get(self.scripts)
+            self._direct.state_set_result(invocation_id=id_, serialized=f"of {id_}".encode())
+        values = {"redis_outage_budget": 0.0, "socket_timeout": 1.0}
+        self.scripts = scripts_on(Connection(settings_of(proxy.server, **values)), "late reply")
         proxy.plan = self._hold
 
     def _hold(self, command: Command) -> None:
@@ -411,5 +411,5 @@ class LateReply:
 
     def __exit__(self, *_: object) -> None:
         self._asked.set()
-        self.scripts.state_purge()
+        self._direct.state_purge()
         self._stack.close()
