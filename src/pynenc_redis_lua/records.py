@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pynenc.identifiers.call_id import CallId
 from pynenc.identifiers.invocation_id import InvocationId
@@ -22,8 +22,9 @@ from pynenc.workflow.workflow_identity import WorkflowIdentity
 from pynenc_redis_lua.codec import pack, to_text, unpack, unpack_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from pynenc.invocation.dist_invocation import DistributedInvocation
     from pynenc.runner.runner_context import RunnerContext
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,20 +44,22 @@ def from_microseconds(microseconds: int) -> datetime:
     return _EPOCH + microseconds * _MICROSECOND
 
 
-def call_arguments(call: CallDTO) -> bytes:
+def call_arguments(serialized: Mapping[str, str]) -> bytes:
     """Return what is kept of the arguments of a call; nothing if it has none."""
-    return pack(*(part for item in call.serialized_arguments.items() for part in item))
+    return pack(*[part for item in serialized.items() for part in item])
 
 
-def invocation_record(dto: InvocationDTO) -> bytes:
+def invocation_record(
+    invocation: InvocationDTO | DistributedInvocation[Any, Any], call: CallId
+) -> bytes:
     """Return what is kept of an invocation."""
-    call, workflow = dto.call_id, dto.workflow
+    workflow = invocation.workflow
     return pack(
         call.task_id.module,
         call.task_id.func_name,
         call.args_id,
-        dto.parent_invocation_id,
-        dto.parent_event_id,
+        invocation.parent_invocation_id,
+        invocation.parent_event_id,
         workflow.workflow_id if workflow else None,
         workflow.workflow_type.module if workflow else None,
         workflow.workflow_type.func_name if workflow else None,
@@ -130,7 +133,7 @@ def status_record(status: bytes, owner: bytes, time_us: bytes) -> InvocationStat
 
 def packed_contexts(contexts: Iterable[RunnerContext]) -> bytes:
     """Return runner contexts as scripts take them."""
-    return pack(*(part for context in contexts for part in (context.runner_id, context.to_json())))
+    return pack(*[part for context in contexts for part in (context.runner_id, context.to_json())])
 
 
 def runner_info(runner_id: bytes, heard_us: bytes, said: bytes) -> ActiveRunnerInfo:

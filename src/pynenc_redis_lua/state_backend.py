@@ -142,8 +142,8 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
         items = (
             (
                 dto.invocation_id,
-                invocation_record(dto),
-                call_arguments(call),
+                invocation_record(dto, dto.call_id),
+                call_arguments(call.serialized_arguments),
                 history_record(history) if history else b"",
                 to_microseconds(history.timestamp) if history else 0,
             )

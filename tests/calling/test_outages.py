@@ -18,6 +18,7 @@ import redis
 
 import servers
 from calling.tools import OwnServer, Watched, commands, scripts_on, settings_of
+from faults.proxy import proxied
 from pynenc_redis_lua.client import Connection
 from pynenc_redis_lua.errors import RedisLuaError, ServerUnavailableError
 from pynenc_redis_lua.scripts.library import library
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from faults.proxy import Command
     from pynenc_redis_lua.scripts.api import Scripts
     from pynenc_redis_lua.scripts.runner import Reply
 
@@ -348,3 +350,66 @@ class TestWrongSetting:
         with refused_at_once(RedisLuaError, match=r"redis_cluster"):
             for number in range(20):  # so many apps are not all on this node
                 put(scripts_on(node, str(number)))
+
+
+class TestLateReply:
+    """A reply that nobody waits for any more: the next call must not take it for its own."""
+
+    @pytest.fixture
+    def late(self, one_server: Server) -> Iterator[LateReply]:
+        if one_server.cluster:
+            pytest.skip("a proxy stands before one server")
+        with LateReply(one_server) as late:
+            yield late
+
+    def test_is_left_by_a_call_that_waited_too_long(self, late: LateReply) -> None:
+        with pytest.raises(ServerUnavailableError):
+            get(late.scripts, "slow")
+        assert get(late.scripts, "next") == ("FOUND", [b"of next"])
+
+    def test_is_left_by_a_call_that_was_interrupted(self, late: LateReply) -> None:
+        caller = threading.get_ident()
+        late.on_arrival = lambda: signal.pthread_kill(caller, signal.SIGUSR1)
+        before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                get(late.scripts, "slow")
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert get(late.scripts, "next") == ("FOUND", [b"of next"])
+
+
+class LateReply:
+    """A server whose reply to the request about `slow` comes when the next one is asked for.
+
+    Attributes:
+        scripts: How to call it; a call is tried once.
+        on_arrival: Called when the request has arrived, while its client waits.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.on_arrival: Callable[[], object] = lambda: None
+        self._asked = threading.Event()
+        self._stack = ExitStack()
+        proxy = self._stack.enter_context(proxied(server))
+        self._direct = scripts_on(Connection(settings_of(server)), "late reply")
+        for id_ in ("slow", "next"):
+            self._direct.state_set_result(invocation_id=id_, serialized=f"of {id_}".encode())
+        values = {"redis_outage_budget": 0.0, "socket_timeout": 1.0}
+        self.scripts = scripts_on(Connection(settings_of(proxy.server, **values)), "late reply")
+        proxy.plan = self._hold
+
+    def _hold(self, command: Command) -> None:
+        if command[-1] == b"slow":
+            self.on_arrival()
+            assert self._asked.wait(20)
+        elif command[-1] == b"next":
+            self._asked.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._asked.set()
+        self._direct.state_purge()
+        self._stack.close()

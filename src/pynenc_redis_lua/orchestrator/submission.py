@@ -258,10 +258,11 @@ def _registration(
 def _submission(
     invocation: DistributedInvocation[Any, Any],
 ) -> tuple[str, bytes, bytes, str, str, str, str, bytes]:
+    call = invocation.call
     return (
         invocation.invocation_id,
-        invocation_record(invocation.to_dto()),
-        call_arguments(invocation.call.to_dto()),
-        invocation.task.task_id.key,
+        invocation_record(invocation, call.call_id),
+        call_arguments(call.serialized_arguments),
+        call.task.task_id.key,
         *control(invocation),
     )

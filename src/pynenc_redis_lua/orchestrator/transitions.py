@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pynenc.invocation.status import (
     InvocationStatus,
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """How an invocation ended: a result or an exception, as it is stored and as it is."""
 
     kind: str
@@ -224,7 +222,7 @@ class Transitions(OrchestratorCore):
         outcome: _Outcome | None = None,
     ) -> None:
         """Raise what a refusal means, or let the trigger component know of the change."""
-        _record_or_raise(reply, invocation_id, status, runner_ctx.runner_id)
+        _raise_refusal(reply, invocation_id, status, runner_ctx.runner_id)
         task, noted = reply.values[2:4]
         change = (invocation_id.encode(), task, status.value.encode())
         report = partial(self.report_changes, [change])
@@ -249,15 +247,15 @@ class Transitions(OrchestratorCore):
             owner=pack(runner_id),
             op=new_operation(),
         )
-        return _record_or_raise(reply, invocation_id, status, runner_id)
+        _raise_refusal(reply, invocation_id, status, runner_id)
+        return status_record(status.value.encode(), *reply.values[:2])
 
 
-def _record_or_raise(
+def _raise_refusal(
     reply: Reply, invocation_id: InvocationId, status: InvocationStatus, runner_id: str | None
-) -> InvocationStatusRecord:
-    """Return the new record, or raise what pynenc's own state machine says of the change."""
+) -> None:
+    """Raise what pynenc's own state machine says of a change that was refused."""
     if reply.tag == "UNKNOWN":
         raise KeyError(f"no invocation {invocation_id}")
-    if reply.tag == "OK":
-        return status_record(status.value.encode(), *reply.values[:2])
-    return status_record_transition(status_record(*reply.values[:3]), status, runner_id)
+    if reply.tag != "OK":
+        status_record_transition(status_record(*reply.values[:3]), status, runner_id)

@@ -13,6 +13,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import hiredis
 from redis import exceptions as redis_errors
 from redis.cluster import RedisCluster
 
@@ -24,8 +25,9 @@ from pynenc_redis_lua.scripts.recent import Call, RecentCalls
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from redis import ConnectionPool
+
     from pynenc_redis_lua.client import Connection
-    from pynenc_redis_lua.scripts.definition import Argument
     from pynenc_redis_lua.scripts.library import Library, Script
 
 # A Lua number is a double: integers beyond this are not exact.
@@ -77,6 +79,8 @@ _CODES: dict[type[Exception], str] = {
 _CODE = re.compile(r"[A-Z][A-Z0-9_]*")
 _LINE = re.compile(r"user_script:(\d+)")
 _SUFFIX = re.compile(r"\s*script: (?:[0-9a-f]{40}, )?on @?user_script:\d+\.?$")
+# Declared for tuples of one.
+_pack_command: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 # What servers say when a script's user may not do what the script does.
 _FORBIDDEN = ("ACL failure in script", "The user executing the script can't")
 
@@ -286,17 +290,18 @@ class ScriptRunner:
         return {}
 
     def _send(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
-        client = self.connection.client
-        options = self._target(client, keys[0])
-        execute: Callable[..., Any] = client.execute_command
+        client: Any = self.connection.client
         command = (prepared.command, prepared.sha1, len(keys), *keys, *argv)
         try:
-            return execute(*command, **options)
+            if not self.connection.settings.cluster:
+                return _exchange(client.connection_pool, command)
+            return client.execute_command(*command, **self._target(client, keys[0]))
         except redis_errors.NoScriptError:
             # The server was restarted or its scripts flushed; nothing has run yet. EVAL loads and
             # runs in one command: between SCRIPT LOAD and EVALSHA they could be flushed again.
             evaluate = prepared.command.replace("SHA", "")
-            return execute(evaluate, prepared.text, *command[2:], **options)
+            options = self._target(client, keys[0])
+            return client.execute_command(evaluate, prepared.text, *command[2:], **options)
 
     def _refuse_too_large(self, prepared: _Prepared, argv: list[bytes]) -> None:
         """Refuse what the server would cut the connection for."""
@@ -319,6 +324,26 @@ class ScriptRunner:
             # Managed servers and ACLs forbid CONFIG; then the default is the best guess.
             pass
         return _DEFAULT_VALUE_LIMIT
+
+
+def _exchange(pool: ConnectionPool, command: tuple[Any, ...]) -> Any:
+    """Send a command to a server that is no cluster, and return its reply.
+
+    redis-py's `execute_command` does the same at more than twice the cost: it is made for commands
+    of any kind, and for retries, which here are the runner's.
+    """
+    connection = pool.get_connection()
+    try:
+        connection.send_packed_command([_pack_command(command)])
+        return connection.read_response()
+    except redis_errors.ResponseError:
+        raise
+    except BaseException:
+        # Its reply may come yet: who takes this connection next must not read it.
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
 
 
 class _Prepared:
@@ -344,6 +369,8 @@ class _Prepared:
         self._returns = {tag.encode(): tag for tag in definition.returns}
         self._arguments = definition.arguments
         self._items = definition.items
+        self._encoders = [(a.name, _ENCODERS[a.type]) for a in definition.arguments]
+        self._item_encoders = [_ENCODERS[column.type] for column in definition.items]
         self._expected = {argument.name for argument in definition.arguments}
         if definition.items:
             self._expected.add("items")
@@ -365,14 +392,19 @@ class _Prepared:
         """Check the arguments and return KEYS and ARGV."""
         if arguments.keys() != self._expected:
             self._refuse_names(arguments)
-        argv = [self._encode(a, arguments[a.name]) for a in self._arguments]
+        # Any: what an encoder refuses is None, until it is looked for below.
+        argv: list[Any] = [encode(arguments[name]) for name, encode in self._encoders]
         if self._items:
             if not isinstance(arguments["items"], (list, tuple)):
                 raise errors.ScriptArgumentError(
                     f"{self.name}: items must be a list of tuples, not {_shown(arguments['items'])}"
                 )
             for row in arguments["items"]:
-                argv += self._encode_item(row)
+                if not isinstance(row, tuple) or len(row) != len(self._items):
+                    self._refuse_item(row)
+                argv += [encode(row[i]) for i, encode in enumerate(self._item_encoders)]
+        if None in argv:
+            self._refuse_value(arguments, argv.index(None))
         return self._keys(*[arguments[name] for name in self._naming]), argv
 
     def as_resent(self, argv: list[bytes], reply: list[Any]) -> list[bytes]:
@@ -389,22 +421,21 @@ class _Prepared:
             f"{self.name}: missing arguments {missing}, unknown arguments {unknown}"
         )
 
-    def _encode_item(self, row: Sequence[Any]) -> list[bytes]:
-        if not isinstance(row, tuple) or len(row) != len(self._items):
-            names = ", ".join(column.name for column in self._items)
-            raise errors.ScriptArgumentError(
-                f"{self.name}: an item is ({names}), not {_shown(row)}"
-            )
-        return [self._encode(column, row[i]) for i, column in enumerate(self._items)]
+    def _refuse_item(self, row: Any) -> None:
+        names = ", ".join(column.name for column in self._items)
+        raise errors.ScriptArgumentError(f"{self.name}: an item is ({names}), not {_shown(row)}")
 
-    def _encode(self, argument: Argument, value: Any) -> bytes:
-        encoded = _ENCODERS[argument.type](value)
-        if encoded is None:
-            raise errors.ScriptArgumentError(
-                f"{self.name}: {argument.name} must be {_EXPECTED[argument.type]},"
-                f" not {_shown(value)}"
-            )
-        return encoded
+    def _refuse_value(self, arguments: dict[str, Any], number: int) -> None:
+        """Refuse the value that would be ARGV[number + 1]."""
+        if number < len(self._arguments):
+            argument = self._arguments[number]
+            value = arguments[argument.name]
+        else:
+            row, column = divmod(number - len(self._arguments), len(self._items))
+            argument, value = self._items[column], arguments["items"][row][column]
+        raise errors.ScriptArgumentError(
+            f"{self.name}: {argument.name} must be {_EXPECTED[argument.type]}, not {_shown(value)}"
+        )
 
     def argument_name(self, number: int) -> str:
         """Return the name of ARGV[number + 1]."""
@@ -453,7 +484,7 @@ def batches[T: tuple[Any, ...]](rows: Iterable[T], most: int = BATCH_ITEMS) -> I
     batch: list[T] = []
     carried = 0
     for row in rows:
-        weight = sum(len(field) for field in row if isinstance(field, (str, bytes)))
+        weight = sum([len(field) for field in row if isinstance(field, (str, bytes))])
         if batch and (len(batch) == most or carried + weight > BATCH_BYTES):
             yield batch
             batch, carried = [], 0
