@@ -1,6 +1,6 @@
 #!lua
 --- Take the head of a queue.
--- @version 4
+-- @version 5
 -- @key queue
 -- @key queued
 -- @key replies

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `concurrency`: each member is that of a status.
--- @version 5
+-- @version 6
 -- @key statuses
 -- @key concurrency
 -- @arg cursor str

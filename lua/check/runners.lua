@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `runners`.
 --- Each has a heartbeat.
--- @version 4
+-- @version 5
 -- @key runners
 -- @key heartbeats
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `valid_conditions`.
 --- Each has a version.
--- @version 4
+-- @version 5
 -- @key valid_conditions
 -- @key valid_order
 -- @arg cursor str

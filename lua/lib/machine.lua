@@ -1,9 +1,3 @@
--- pynenc's status machine, generated from the installed pynenc.
-local machine = {
-  --[[% for rule in status_machine %]]
-  ["--[[= rule.status ]]"] = {
-    allowed = "--[[= rule.allowed ]]",
-    flags = "--[[= rule.flags ]]",
-  },
-  --[[% endfor %]]
-}
+-- pynenc's status machine, generated from the installed pynenc: a text to search, for tables would be
+-- made anew in each call.
+local machine = "--[[= status_machine ]]" -- luacheck: no max line length

@@ -7,8 +7,13 @@
 local edges_of_a_step = 250
 
 local function release_waiters(invocation_id)
-  redis.call("ZREM", blocking, invocation_id)
+  if blocking_size > 0 then
+    redis.call("ZREM", blocking, invocation_id)
+  end
   local released = 0
+  if waits_size == 0 then
+    return released
+  end
   for _, direction in ipairs({ "by", "for" }) do
     local opposite = direction == "by" and "for" or "by"
     local members, prefix = edges(direction, invocation_id, edges_of_a_step)

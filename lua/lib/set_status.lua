@@ -33,7 +33,7 @@ local function set_status(invocation_id, record, status, owner, op, written_us)
   redis.call("ZADD", open, record.at_us, invocation_id)
   if is(status, "available") then
     note_blocking(invocation_id, record)
-  else
+  elseif blocking_size > 0 then
     redis.call("ZREM", blocking, invocation_id)
   end
 end

@@ -1,4 +1,4 @@
 --[[% use "lib/machine.lua" %]]
 local function is(status, flag)
-  return string.find(machine[status].flags, " " .. flag .. " ", 1, true) ~= nil
+  return string.find(machine, " " .. status .. ":" .. flag .. " ", 1, true) ~= nil
 end

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the runners that were heard of within a time, each with its last heartbeat.
--- @version 1
+-- @version 2
 -- @key heartbeats
 -- @key runners
 -- @arg within_us int

@@ -23,7 +23,7 @@ from pynenc.serializer.constants import ReservedKeys
 from pynenc_redis_lua.errors import ScriptDefinitionError
 from pynenc_redis_lua.scripts.check import check
 from pynenc_redis_lua.scripts.definition import NUMBER_TYPES, Argument, Definition
-from pynenc_redis_lua.scripts.status_machine import rules
+from pynenc_redis_lua.scripts.status_machine import status_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +39,7 @@ _MARK = "\x01"
 _MARKED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}")
 
 
+_SIZE = re.compile(r"\b([a-z]\w*)_size\b")
 # What each type alone is asked for.
 _SIZES = {"string": "STRLEN", "hash": "HLEN", "list": "LLEN", "zset": "ZCARD"}
 
@@ -150,7 +151,7 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
     )
     environment.globals.update(
         _use=includes.use,
-        status_machine=rules(),
+        status_machine=status_machine(),
         client_data_prefix=ReservedKeys.CLIENT_DATA.value,
     )
     includes.environment = environment
@@ -160,10 +161,11 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
     check(definition, snippets, body, table, folder)
     # Snippets stand behind the keys, which they use by name, and before the arguments, which they
     # are given: what a snippet calls its parameters is its own affair.
+    sized = _sized(definition, [*snippets, *body])
     lines = [
-        *(Line(text, f"{relative}:1") for text in _opening(definition)),
+        *(Line(text, f"{relative}:1") for text in _opening(definition, sized)),
         *snippets,
-        *(Line(text, f"{relative}:1") for text in _arguments(definition, table, body)),
+        *(Line(text, f"{relative}:1") for text in _arguments(definition, table, body, sized)),
         *body,
     ]
     text = "".join(f"{line.text}\n" for line in lines)
@@ -182,7 +184,13 @@ def _lines(marked: str) -> list[Line]:
     return lines
 
 
-def _opening(definition: Definition) -> list[str]:
+def _sized(definition: Definition, lines: list[Line]) -> list[str]:
+    """Return the keys whose sizes a writer uses, as `<key>_size`: those before its first write."""
+    used = {name for line in lines for name in _SIZE.findall(line.text)}
+    return [key.name for key in definition.keys if key.name in used and not definition.read_only]
+
+
+def _opening(definition: Definition, sized: list[str]) -> list[str]:
     """Return the head of every script: what it is, how it fails, its keys."""
     flags = f" flags={definition.flag}" if definition.flag else ""
     return [
@@ -190,13 +198,16 @@ def _opening(definition: Definition) -> list[str]:
         f"-- {definition.name} version {definition.version}",
         *_fail(definition),
         *(f"local {key.name} = KEYS[{n}]" for n, key in enumerate(definition.keys, start=1)),
+        *(f"local {name}_size" for name in sized),
     ]
 
 
-def _arguments(definition: Definition, table: KeyTable, body: list[Line]) -> list[str]:
+def _arguments(
+    definition: Definition, table: KeyTable, body: list[Line], sized: list[str]
+) -> list[str]:
     """Return what stands right before every body: its arguments and, for writers, the guards."""
     lines = _names(definition, "\n".join(line.text for line in body))
-    return lines if definition.read_only else lines + _guards(definition, table)
+    return lines if definition.read_only else lines + _guards(definition, table, sized)
 
 
 def _fail(definition: Definition) -> list[str]:
@@ -241,14 +252,14 @@ def _names(definition: Definition, body: str) -> list[str]:
     return lines
 
 
-def _guards(definition: Definition, table: KeyTable) -> list[str]:
+def _guards(definition: Definition, table: KeyTable, sized: list[str]) -> list[str]:
     """Return the checks of a writer: types of keys and, for most, the schema."""
     types = {key.name: table.keys[key.name].type for key in definition.keys}
     gate = _schema_gate(table.schema_version) if definition.gated else []
-    return (["local schema_found"] if gate else []) + _type_guard(types) + gate
+    return (["local schema_found"] if gate else []) + _type_guard(types, sized) + gate
 
 
-def _type_guard(types: dict[str, str]) -> list[str]:
+def _type_guard(types: dict[str, str], sized: list[str]) -> list[str]:
     """Return the check of the types of keys.
 
     Redis does not roll back: a command that meets a key of another type would stop the script in
@@ -256,6 +267,7 @@ def _type_guard(types: dict[str, str]) -> list[str]:
     of asking for its type, and fails for a key of another one.
     """
     sizes = {name: f'redis.call("{_SIZES[held]}", {name})' for name, held in types.items()}
+    sizes |= {name: f"{name}_size = {sizes[name]}" for name in sized}
     if "schema" in sizes:
         sizes["schema"] = 'schema_found = redis.call("GET", schema)'
     return [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from pynenc.invocation.status import InvocationStatus, get_status_definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What the scripts call the flags of pynenc's StatusDefinition.
 _FLAGS = {
@@ -17,25 +20,21 @@ _FLAGS = {
 }
 
 
-class Rule(NamedTuple):
-    """A row of the Lua table: words between spaces, so that a plain find tests membership."""
+def status_machine() -> str:
+    """Return pynenc's status machine as words between spaces, for a plain find.
 
-    status: str
-    allowed: str
-    flags: str
-
-
-def rules() -> list[Rule]:
-    """Return a row for each status, in an order that does not depend on hashes."""
-    return [_rule(status) for status in sorted(InvocationStatus)]
+    Each status is a word, each of its flags (``success:final``), and each change that is allowed
+    (``pending>running``). Their order does not depend on hashes.
+    """
+    words = [word for status in sorted(InvocationStatus) for word in _words(status)]
+    return f" {' '.join(words)} "
 
 
-def _rule(status: InvocationStatus) -> Rule:
+def _words(status: InvocationStatus) -> Iterator[str]:
     definition = get_status_definition(status)
-    allowed = sorted(target.value for target in definition.allowed_transitions)
-    flags = [flag for flag, attribute in _FLAGS.items() if getattr(definition, attribute)]
-    return Rule(status.value, _words(allowed), _words(flags))
-
-
-def _words(words: list[str]) -> str:
-    return "".join(f" {word}" for word in words) + " "
+    yield status.value
+    for flag, attribute in _FLAGS.items():
+        if getattr(definition, attribute):
+            yield f"{status.value}:{flag}"
+    for target in sorted(definition.allowed_transitions):
+        yield f"{status.value}>{target.value}"
