@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `invocations`.
 --- Each has its members of `index`, and a status.
--- @version 6
+-- @version 7
 -- @key statuses
 -- @key invocations
 -- @key index

@@ -1,7 +1,8 @@
 --[[% use "lib/pack.lua" %]]
+--[[% use "lib/put.lua" %]]
 -- Append a record (bytes) of time `at_us` (decimal text) to an invocation's history `records`.
 local function append_history(invocation_id, records, record, at_us)
-  redis.call("HSET", history, invocation_id, records .. pack(record))
+  put("HSET", history, invocation_id, records .. pack(record))
   local member = pack(tostring(#records + 1), invocation_id)
-  redis.call("ZADD", history_times, at_us, member)
+  put("ZADD", history_times, at_us, member)
 end

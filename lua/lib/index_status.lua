@@ -1,7 +1,8 @@
 --[[% use "lib/status_members.lua" %]]
+--[[% use "lib/put.lua" %]]
 local function index_status(invocation_id, record)
-  redis.call("ZADD", task_index, 0, task_member(invocation_id, record))
+  put("ZADD", task_index, "0", task_member(invocation_id, record))
   for _, member in ipairs(concurrency_members(invocation_id, record)) do
-    redis.call("ZADD", concurrency, 0, member)
+    put("ZADD", concurrency, "0", member)
   end
 end

@@ -6,9 +6,9 @@ local function register(invocation_id, record)
   record.status, record.retries = "registered", "0"
   write_status(invocation_id, record)
   index_status(invocation_id, record)
-  redis.call("ZADD", registered, record.registered_us, invocation_id)
-  redis.call("ZADD", open, record.registered_us, invocation_id)
+  put("ZADD", registered, record.registered_us, invocation_id)
+  put("ZADD", open, record.registered_us, invocation_id)
   for _, member in ipairs(argument_members(invocation_id, record)) do
-    redis.call("ZADD", concurrency, 0, member)
+    put("ZADD", concurrency, "0", member)
   end
 end

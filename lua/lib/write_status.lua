@@ -1,4 +1,5 @@
 --[[% use "lib/pack.lua" %]]
+--[[% use "lib/put.lua" %]]
 -- Store a table of lib/read_status.lua.
 local function write_status(invocation_id, record)
   local packed = pack(record.status)
@@ -17,5 +18,5 @@ local function write_status(invocation_id, record)
       record.digests,
       record.call
     )
-  redis.call("HSET", statuses, invocation_id, packed)
+  put("HSET", statuses, invocation_id, packed)
 end

@@ -2,7 +2,7 @@
 --- Submit invocations: store, register, record and queue them, all in one commit.
 --- With `reuse`, nothing is stored if an invocation of the same registration concurrency key is
 --- registered already: the reply names it.
--- @version 5
+-- @version 6
 -- @key statuses
 -- @key registered
 -- @key open
@@ -55,34 +55,32 @@ if reuse == 1 then
     return { "EXISTS", found }
   end
 end
-local members = {}
+local submissions, first_us = {}, now_us()
 for i = 1, item_count do
-  local invocation_id, stored, _, _, _, _, _, digests = item(i)
-  members[i] = index_members(invocation_id, stored)
+  local invocation_id, stored, serialized, task, slot, unique_key, reroutes, digests = item(i)
   parse_pairs(digests)
+  submissions[i] = {
+    invocation_id = invocation_id,
+    stored = stored,
+    members = index_members(invocation_id, stored),
+    serialized = serialized,
+    record = {
+      owner = owner,
+      at_us = decimal(first_us + i - 1),
+      op = op,
+      task = task,
+      queue = queue_name,
+      priority = priority,
+      slot = slot,
+      unique = unique_key,
+      reroutes = reroutes,
+      digests = digests,
+    },
+  }
 end
 
 local context_list = parse_pairs(contexts)
 start_writing()
 store_contexts(context_list)
-local first_us, added = now_us(), 0
-for i = 1, item_count do
-  local invocation_id, stored, serialized, task, slot, unique_key, reroutes, digests = item(i)
-  local record = {
-    owner = owner,
-    at_us = decimal(first_us + i - 1),
-    op = op,
-    task = task,
-    queue = queue_name,
-    priority = priority,
-    slot = slot,
-    unique = unique_key,
-    reroutes = reroutes,
-    digests = digests,
-  }
-  if submit(invocation_id, record, stored, members[i], serialized, context_id, notes) then
-    added = added + 1
-  end
-end
-ring(added)
+ring(submit(submissions, context_id, notes))
 return { "OK", noted }

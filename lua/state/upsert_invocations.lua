@@ -1,7 +1,7 @@
 #!lua
 --- Insert or update invocations with their arguments and indexes.
 --- A history record comes with each item that has one. A batch is one commit.
--- @version 5
+-- @version 6
 -- @key invocations
 -- @key arguments
 -- @key index
@@ -18,7 +18,7 @@
 -- @item history_us us
 -- @returns OK
 -- @cost O(n log N) for n items
---[[% use "lib/upsert_invocation.lua" %]]
+--[[% use "lib/put_invocation.lua" %]]
 --[[% use "lib/add_history.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
@@ -33,7 +33,8 @@ start_writing()
 store_contexts(context_list)
 for i = 1, item_count do
   local invocation_id, record, serialized_arguments, history_record, history_us = item(i)
-  put_invocation(invocation_id, record, members[i], serialized_arguments)
+  local known = redis.call("HGET", invocations, invocation_id)
+  put_invocation(known, invocation_id, record, members[i], serialized_arguments)
   if history_record ~= "" then
     add_history(invocation_id, history_record, history_us)
   end

@@ -4,7 +4,7 @@
 --- condition was settled for this trigger or recorded anew since it was read, nothing is done (GONE).
 --- With `reuse`, an invocation of the same registration concurrency key that is registered already
 --- stands for the new one (EXISTS); nothing is done, and trigger/fire_existing goes on.
--- @version 7
+-- @version 8
 -- @key statuses
 -- @key registered
 -- @key open
@@ -87,18 +87,25 @@ end
 start_writing()
 settle_all(item_count, item, trigger_id)
 store_contexts(context_list)
-submit(invocation_id, {
-  owner = owner,
-  at_us = decimal(now_us()),
-  op = op,
-  task = task,
-  queue = queue_name,
-  priority = priority,
-  slot = slot,
-  unique = unique_key,
-  reroutes = reroutes,
-  digests = digests,
-}, record, members, serialized_arguments, context_id, notes)
+local submission = {
+  invocation_id = invocation_id,
+  stored = record,
+  members = members,
+  serialized = serialized_arguments,
+  record = {
+    owner = owner,
+    at_us = decimal(now_us()),
+    op = op,
+    task = task,
+    queue = queue_name,
+    priority = priority,
+    slot = slot,
+    unique = unique_key,
+    reroutes = reroutes,
+    digests = digests,
+  },
+}
+submit({ submission }, context_id, notes)
 record_run(firing, invocation_id)
 ring(1)
 return { "OK", noted }
