@@ -245,7 +245,7 @@ def test_what_was_held_back_is_looked_at_again_soon(make_app: Callable[..., Pyne
 
 
 def test_many_wake_for_many(make_app: Callable[..., Pynenc]) -> None:
-    app = make_app(queue_timeout_sec=1.0)
+    app = make_app(queue_timeout_sec=0.3)
     workers = [Worker(app, f"idle-{number}") for number in range(4)]
     try:
         wait_until_waiting(client_of(app), 4)
