@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-# No job takes a tenth of it; a contender that waits for what does not come must not stop the run.
+# No job takes more than half of it; a contender that waits for what does not come must not stop the
+# run.
 SECONDS = 120
 BUILD = HERE.parent / "build" / "bench"
 

@@ -17,9 +17,14 @@ COUNT = 500
 WORKED = 200
 BATCH = 1_000
 WORKERS = (1, 2, 4, 8)
-LATENCIES = 100
-# Longer than the loops of all workers, which are idle then.
-PAUSE = 0.15
+LATENCIES = 32
+# Seconds between the end of a task and the next one. The shortest pause is longer than any worker
+# sleeps after a task, so that it is idle. From there they are spread over two rounds of the longest
+# loop (ours: a second at the doorbell, two sleeps of pynenc's), each as far from the others as can
+# be: a worker is met in what it does in proportion to how long it does it.
+SHORTEST_PAUSE, SPREAD = 0.25, 2.4
+GOLDEN = (5**0.5 - 1) / 2
+PAUSES = [SHORTEST_PAUSE + SPREAD * (number * GOLDEN % 1) for number in range(LATENCIES)]
 
 
 def submit(bench: Bench) -> Iterator[Sample]:
@@ -94,12 +99,12 @@ def latency(bench: Bench) -> Iterator[Sample]:
         kind = "thread" if "workers, thread" in one.contender.cases else "process"
         with as_delivered(one):
             one.do("start_worker", kind=kind, workers=2)
-            found = one.do("latencies", count=LATENCIES, pause=PAUSE)["value"]
+            found = one.do("latencies", pauses=PAUSES)["value"]
             one.do("stop_worker")
         ordered = sorted(found)
         figures = {
             "p50": Spread.of(found).median,
-            "p99": ordered[round(0.99 * (len(ordered) - 1))],
+            "p90": ordered[round(0.9 * (len(ordered) - 1))],
         }
         yield Sample("latency", one.name, 0, number, 1, figures)
 

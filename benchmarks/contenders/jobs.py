@@ -65,10 +65,10 @@ class Contender(ABC):
         """Verify the sums of so many additions."""
         assert sum(results) == count * (count + 1) // 2
 
-    def latencies(self, count: int, pause: float) -> list[float]:
-        """Return the seconds from submission to start of so many tasks, each on an idle worker."""
+    def latencies(self, pauses: list[float]) -> list[float]:
+        """Return the seconds from submission to start of a task behind each pause."""
         found = []
-        for _ in range(count):
+        for pause in pauses:
             time.sleep(pause)
             submitted = time.monotonic()
             found.append(self.started() - submitted)

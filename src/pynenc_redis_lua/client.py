@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,17 +21,20 @@ from redis.connection import (
     parse_url,
 )
 from redis.connection import Connection as RedisConnection
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from pynenc_redis_lua import embedded
 from pynenc_redis_lua.errors import ConfigurationError, ServerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pynenc_redis_lua.conf import ConfigRedis
 
 EMBEDDED_SCHEME = "embedded"
+# How often who waits for an entry of a list is asked whether it still does.
+_GLANCE_SECONDS = 0.05
 # Who finds no connection free waits for one; every holder has a socket timeout.
 _WAITING_POOL = partial(BlockingConnectionPool, timeout=None)
 # Of a URL made for another program: the scripts answer in bytes, the pool waits, we repeat.
@@ -142,6 +146,48 @@ class Connection:
                 if made is None or made[0] != os.getpid():
                     made = self._made = (os.getpid(), self._make_client())
         return made[1]
+
+    def pop_first(
+        self, lists: Sequence[bytes], seconds: float, goes_on: Callable[[], bool]
+    ) -> bool:
+        """Take one entry of lists, waiting for it if there is none.
+
+        Args:
+            lists: Keys of lists; of a cluster, in one slot.
+            seconds: How long to wait at the most.
+            goes_on: Asked twenty times a second whether the caller still waits: nobody could tell
+                redis-py's own `blpop` to end. An entry that comes at that moment is lost.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            redis.RedisError: What went wrong with the server, or on the way to it.
+            redis.RedisClusterException: The same of a cluster.
+        """
+        client = self.client
+        if isinstance(client, RedisCluster):
+            client = client.get_redis_connection(client.get_node_from_key(lists[0]))
+        pool = client.connection_pool
+        connection = pool.get_connection()
+        answered = False
+        try:
+            # Zero would wait for ever.
+            connection.send_command("BLPOP", *lists, max(seconds, 0.01))
+            overdue = time.monotonic() + seconds + (connection.socket_timeout or 0)
+            while goes_on():
+                if connection.can_read(_GLANCE_SECONDS):
+                    popped = connection.read_response()
+                    answered = True
+                    return popped is not None
+                if time.monotonic() > overdue:
+                    raise RedisTimeoutError("no reply to BLPOP")
+            return False
+        finally:
+            if not answered:
+                # A reply that comes now would be taken for that of the next command.
+                connection.disconnect()
+            pool.release(connection)
 
     def _make_client(self) -> Redis | RedisCluster:
         settings, options = self.settings, dict(self.settings.options)

@@ -60,7 +60,7 @@ def test_a_worker_is_a_process_of_its_own(bench: Bench) -> None:
     one = bench.running("us")
     bench.empty(one)
     one.do("start_worker", kind="thread", workers=2)
-    [latency] = one.do("latencies", count=1, pause=0.0)["value"]
+    [latency] = one.do("latencies", pauses=[0.0])["value"]
     assert one.do("worker_cpu")["value"] > 0
     one.do("stop_worker")
     assert 0 < latency < 10

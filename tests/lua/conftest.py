@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +19,7 @@ from pynenc_redis_lua.client import Connection
 from pynenc_redis_lua.codec import to_text
 from pynenc_redis_lua.keys import KeyTable, app_tag, key_table, lua_folder
 from pynenc_redis_lua.scripts.api import Scripts
-from pynenc_redis_lua.scripts.library import Library
+from pynenc_redis_lua.scripts.library import Library, library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,20 +40,25 @@ class Caller:
     def __init__(self, server: Server) -> None:
         self.name = f"lua-tests-{uuid.uuid4().hex}"
         self.admin = Connection(settings_of(server, redis_outage_budget=10.0))
-        self._allowed: tuple[bytes, ...] | None = None
-        self.allow(())  # a user must exist to log in
+        # By node: what it was told last.
+        self._allowed: dict[Any, tuple[bytes, ...]] = {}
+        # A user must exist to log in.
+        on_primaries(self.admin.client, *self._may(()))
         options = dict(self.admin.settings.options) | {"username": self.name, "password": None}
         settings = replace(self.admin.settings, options=tuple(sorted(options.items())))
         self.connection = Connection(settings)
 
-    def allow(self, rules: tuple[bytes, ...]) -> None:
-        """Let the user run every command on the keys of `rules` only, from this moment on."""
-        if rules != self._allowed:
-            on_primaries(
-                self.admin.client,
-                *("ACL SETUSER", self.name, "on", "nopass", "+@all", "resetkeys", *rules),
-            )
-            self._allowed = rules
+    def allow(self, rules: tuple[bytes, ...], key: bytes) -> None:
+        """Let the user run every command on the keys of `rules` only, where `key` is."""
+        client = self.admin.client
+        node = client.get_node_from_key(key) if isinstance(client, RedisCluster) else None
+        if rules != self._allowed.get(node):
+            options = {"target_nodes": node} if node else {}
+            client.execute_command(*self._may(rules), **options)
+            self._allowed[node] = rules
+
+    def _may(self, rules: tuple[bytes, ...]) -> tuple[bytes | str, ...]:
+        return ("ACL SETUSER", self.name, "on", "nopass", "+@all", "resetkeys", *rules)
 
     def close(self) -> None:
         on_primaries(self.admin.client, "ACL DELUSER", self.name)
@@ -72,7 +77,7 @@ class EnforcedScripts(Scripts):
         access = b"%R~" if prepared.command == "EVALSHA_RO" else b"~"
         # No rule can hold a blank: any one byte may stand where the name of a queue has it.
         escaped = (_BLANK.sub(b"?", _GLOB.sub(rb"\\\1", key)) for key in keys)
-        self._caller.allow(tuple(access + key for key in escaped))
+        self._caller.allow(tuple(access + key for key in escaped), keys[0])
         return super()._send(prepared, keys, argv)
 
 
@@ -87,7 +92,10 @@ def isolated_library() -> Library:
     """The scripts of this release, with a list of apps that nobody else on the server uses."""
     table = key_table()
     apps = replace(table.keys["apps"], pattern=f"pynenc:apps:{uuid.uuid4().hex}")
-    return Library(lua_folder(), KeyTable(table.schema_version, table.keys | {"apps": apps}))
+    isolated = Library(lua_folder(), KeyTable(table.schema_version, table.keys | {"apps": apps}))
+    # What a key is called on the server is not in a script's text: each is rendered once.
+    isolated._scripts = library()._scripts
+    return isolated
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +170,13 @@ def place(raw: Redis, key: Callable[[str], bytes], life: Life) -> Callable[..., 
 
 
 # What the samples write, by server: each key without its app, and what DUMP says of it.
-_seeds: dict[Server, list[tuple[bytes, bytes]]] = {}
+_seeds: dict[Server, dict[bytes, bytes]] = {}
+# In one round trip: thousands of tests begin with it.
+_RESTORE = """
+for number, key in ipairs(KEYS) do
+  redis.call("RESTORE", key, 0, ARGV[number])
+end
+"""
 
 
 @pytest.fixture
@@ -172,13 +186,11 @@ def seeded(scripts: Scripts, server: Server, raw: Redis, app_id: str) -> Scripts
     if server not in _seeds:
         write_samples(scripts)
         names = keys_of(raw, app_id)
-        _seeds[server] = [(name.removeprefix(prefix), raw.dump(name)) for name in names]
+        _seeds[server] = {name.removeprefix(prefix): raw.dump(name) for name in names}
     else:
         call_sample(scripts, "app/store_info")
-        pipeline = raw.pipeline(transaction=False)
-        for name, dumped in _seeds[server]:
-            pipeline.restore(prefix + name, 0, dumped)
-        pipeline.execute()
+        seeds = _seeds[server]
+        raw.eval(_RESTORE, len(seeds), *(prefix + name for name in seeds), *seeds.values())
     return scripts
 
 
@@ -218,8 +230,8 @@ def stored_of(raw: Redis, app_id: str, apps: bytes) -> dict[str, Any]:
     But not when contexts were sent: every call that brings them renews that.
     """
     names = keys_of(raw, app_id)
-    found = contents(raw, [*names, apps])
-    listed = found.pop()
+    found = contents(raw, names)
+    [listed] = contents(raw, [apps])
     parts = (to_text(name.partition(b"}:")[2]) for name in names)
     stored = dict(zip(parts, found, strict=True)) | ({"apps": listed} if listed else {})
     if isinstance(times := stored.get("context_times"), list):
@@ -227,20 +239,39 @@ def stored_of(raw: Redis, app_id: str, apps: bytes) -> dict[str, Any]:
     return stored
 
 
+# All that keys hold, with their types, in one round trip.
+_READ = """
+local reads = {
+  string = { "GET" },
+  hash = { "HGETALL" },
+  zset = { "ZRANGE", 0, -1, "WITHSCORES" },
+  set = { "SMEMBERS" },
+  list = { "LRANGE", 0, -1 },
+}
+local found = {}
+for number, key in ipairs(KEYS) do
+  local kind = redis.call("TYPE", key).ok
+  local read = reads[kind]
+  found[number] = { kind, read and redis.call(read[1], key, unpack(read, 2)) or false }
+end
+return found
+"""
+_AS_READ: dict[bytes, Callable[[Any], Any]] = {
+    b"none": lambda _: None,
+    b"string": lambda held: held,
+    b"hash": lambda held: dict(_pairs(held)),
+    b"zset": lambda held: [(member, float(score)) for member, score in _pairs(held)],
+    b"set": set,
+    b"list": list,
+}
+
+
+def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
 def contents(raw: Redis, keys: list[bytes]) -> list[Any]:
-    """All that each key holds, or None if it does not exist; two round trips."""
-    pipeline = raw.pipeline(transaction=False)
-    for key in keys:
-        pipeline.type(key)
-    types = pipeline.execute()
-    for key, kind in zip(keys, types, strict=True):
-        read: dict[bytes, Callable[[], Any]] = {
-            b"none": partial(pipeline.get, key),
-            b"string": partial(pipeline.get, key),
-            b"hash": partial(pipeline.hgetall, key),
-            b"zset": partial(pipeline.zrange, key, 0, -1, withscores=True),
-            b"set": partial(pipeline.smembers, key),
-            b"list": partial(pipeline.lrange, key, 0, -1),
-        }
-        read[kind]()
-    return list(pipeline.execute())
+    """All that each key of one app holds, or None if it does not exist."""
+    if not keys:
+        return []
+    return [_AS_READ[kind](held) for kind, held in raw.eval(_READ, len(keys), *keys)]

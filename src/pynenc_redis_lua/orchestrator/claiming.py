@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus
+from pynenc.runner.process_runner import ProcessRunner
+from redis.exceptions import RedisClusterException, RedisError
 
 from pynenc_redis_lua.codec import pack, to_text
 from pynenc_redis_lua.component import left_when_full
+from pynenc_redis_lua.keys import app_tag
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import packed_contexts
@@ -18,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pynenc.invocation.dist_invocation import DistributedInvocation
+    from pynenc.runner.base_runner import BaseRunner
     from pynenc.runner.runner_context import RunnerContext
     from pynenc.types import Params, Result
 
+    from pynenc_redis_lua.keys import Key
     from pynenc_redis_lua.scripts.runner import Reply
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
@@ -28,9 +34,13 @@ if TYPE_CHECKING:
 # server is held up for a few milliseconds at the most.
 _MOST = 50
 _ROUNDS = 8
-# How long an idle worker relies on the doorbell before it looks into the queue all the same: a
-# worker that dies between hearing it and claiming takes the ring with it.
+# An idle worker that has not looked into the queue for so long, waits left out, does so all the
+# same: a worker that dies between hearing the doorbell and claiming takes the ring with it.
 _TRUST_BELL_SECONDS = 1.0
+# How long a runner waits that has something to do besides: pynenc's own default.
+_BUSY_SECONDS = 0.1
+# Heartbeats, triggers and recovery may be late by this share of their interval.
+_SHARE_OF_INTERVAL = 0.25
 
 
 class Claiming(OrchestratorCore):
@@ -48,7 +58,7 @@ class Claiming(OrchestratorCore):
     ) -> Iterator[DistributedInvocation[Params, Result]]:
         """Claim invocations and iterate over them.
 
-        Where there are none, wait for the doorbell for `queue_timeout_sec` and look once more.
+        Where there are none, wait for the doorbell (see `queue_timeout_sec`) and look once more.
         """
         queue_provider = queue_provider or self.app.runner.queue_names_for_retrieval
         on_queue_retrieved = on_queue_retrieved or self.app.runner.note_queue_retrieved
@@ -63,19 +73,49 @@ class Claiming(OrchestratorCore):
         looked = time.monotonic() >= self._look_again_at
         if looked:
             yield from claim.invocations(max_num_invocations)
-        if not claim.found and self._bell_rings(queue_provider()):
+        if not claim.found and self._bell_rings(queue_provider(), claim):
             looked = True
             yield from claim.invocations(max_num_invocations)
         if claim.found or claim.held_back:
-            # Nothing rings when the slot is free again that an invocation was held back for.
             self._look_again_at = 0.0
         elif looked:
             self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS
 
-    def _bell_rings(self, queue_names: Sequence[str]) -> bool:
-        # A blocking command must end before the socket gives up on its reply.
-        timeout = min(self.app.broker.conf.queue_timeout_sec, self.conf.socket_timeout / 2)
-        return self.scripts.wait_for_any("doorbell", queue_names, timeout)
+    def _bell_rings(self, queue_names: Sequence[str], claim: Claim) -> bool:
+        runner = self.app.runner
+        running = runner.running
+        lists = [self._doorbell.on_server(app_tag(self.app.app_id), name) for name in queue_names]
+        try:
+            return self.connection.pop_first(
+                lists,
+                self._patience(runner, claim),
+                # Children of some runners claim with a runner that is never said to be running.
+                goes_on=lambda: runner.running == running,
+            )
+        except (RedisError, RedisClusterException):
+            # What doesn't pass is raised here. A ring may be lost with its reply.
+            self.scripts.wait_for_any("doorbell", queue_names, 0)
+            return True
+
+    def _patience(self, runner: BaseRunner, claim: Claim) -> float:
+        """Return for how many seconds to wait: the runner's loop stands still meanwhile."""
+        interval = self.app.conf.atomic_service_check_interval_minutes * 60
+        seconds = min(
+            self.app.broker.conf.queue_timeout_sec,
+            interval * _SHARE_OF_INTERVAL,
+            # A reply that has begun is waited for by the socket, which must not give up on it.
+            self.conf.socket_timeout / 2,
+        )
+        # Of pynenc's runners that claim, this one pauses and resumes its children in its loop.
+        has_children = isinstance(runner, ProcessRunner) and runner.child_runner_ids
+        # Nothing rings when the slot is free again that an invocation was held back for.
+        if has_children or claim.held_back:
+            return min(seconds, _BUSY_SECONDS)
+        return seconds
+
+    @cached_property
+    def _doorbell(self) -> Key:
+        return self.scripts.library.table.keys["doorbell"]
 
 
 class Claim:
