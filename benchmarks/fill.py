@@ -14,10 +14,12 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from redis import Redis
 
+# Of a UUID that is not kept as text.
+_SHORT_LENGTH = 16
 _ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -26,17 +28,25 @@ class _Template(NamedTuple):
 
     Attributes:
         text: As for `%`.
-        holes: For each hole, None for the id, or the time that was there.
+        holes: For each hole the id, as text or as 16 bytes, or the time that was there.
     """
 
     text: bytes
-    holes: tuple[int | None, ...]
+    holes: tuple[int | bytes, ...]
 
     def fill(self, id_: bytes, back: int) -> bytes:
         """Return the bytes for another id, at times that are earlier by `back` µs."""
-        return self.text % tuple(
-            id_ if time is None else b"%d" % (time - back) for time in self.holes
-        )
+        return self.text % tuple(_filled(hole, id_, back) for hole in self.holes)
+
+
+def _filled(hole: int | bytes, id_: bytes, back: int) -> bytes:
+    if isinstance(hole, int):
+        return b"%d" % (hole - back)
+    return _short(id_) if len(hole) == _SHORT_LENGTH else id_
+
+
+def _short(id_: bytes) -> bytes:
+    return uuid.UUID(id_.decode()).bytes
 
 
 class _Entry(NamedTuple):
@@ -79,7 +89,7 @@ def _originals(client: Redis, prefix: bytes) -> dict[bytes, frozenset[int]]:
     histories: dict[bytes, bytes] = client.hgetall(prefix + b"history")
     times: dict[bytes, set[int]] = {id_: set() for id_ in histories}
     for member, score in client.zrange(prefix + b"history_times", 0, -1, withscores=True):
-        times[_ID.findall(member)[-1]].add(int(score))
+        times[str(uuid.UUID(bytes=member[-_SHORT_LENGTH:])).encode()].add(int(score))
     return {id_: frozenset(found) for id_, found in times.items()}
 
 
@@ -94,7 +104,7 @@ def _entries(
         elif kind == b"zset":
             pairs = client.zrange(key, 0, -1, withscores=True)
         for name, value in pairs:
-            id_ = next((found for found in _ID.findall(name) if found in originals), None)
+            id_ = _named_in(name, originals)
             if id_ is not None:
                 yield _Entry(
                     key,
@@ -104,13 +114,23 @@ def _entries(
                 )
 
 
+def _named_in(name: bytes, originals: Container[bytes]) -> bytes | None:
+    """Return which of the invocations a field or a member names."""
+    ids = _ID.findall(name)
+    if len(name) >= _SHORT_LENGTH:
+        ids.append(str(uuid.UUID(bytes=name[-_SHORT_LENGTH:])).encode())
+    return next((id_ for id_ in ids if id_ in originals), None)
+
+
 def _value(value: bytes | float, id_: bytes, times: frozenset[int]) -> _Template | int:
     return _template(value, id_, times) if isinstance(value, bytes) else int(value)
 
 
 def _template(data: bytes, id_: bytes, times: frozenset[int]) -> _Template:
-    parts = re.split(b"(%s)" % b"|".join([id_, *(b"%d" % time for time in times)]), data)
-    holes = tuple(None if part == id_ else int(part) for part in parts[1::2])
+    known = [id_, _short(id_)]
+    sought = b"|".join(map(re.escape, [*known, *(b"%d" % time for time in times)]))
+    parts = re.split(b"(%s)" % sought, data)
+    holes = tuple(part if part in known else int(part) for part in parts[1::2])
     return _Template(b"%b".join(part.replace(b"%", b"%%") for part in parts[::2]), holes)
 
 

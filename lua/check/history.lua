@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `history`.
 --- Its records can be read, and are found by their time.
--- @version 5
+-- @version 6
 -- @key statuses
 -- @key invocations
 -- @key history
@@ -15,7 +15,7 @@
 --[[% use "lib/expect_score.lua" %]]
 --[[% use "lib/readable_history.lua" %]]
 --[[% use "lib/is_known.lua" %]]
---[[% use "lib/pack.lua" %]]
+--[[% use "lib/time_member.lua" %]]
 local function keep(invocation_id, records)
   if records == "" then
     return { "HDEL", history, invocation_id }
@@ -38,7 +38,7 @@ local function check(invocation_id, records)
       report("unreadable", history, invocation_id, text, keep(invocation_id, readable))
       return
     end
-    local member = pack(tostring(position), invocation_id)
+    local member = time_member(position, invocation_id)
     local text = "a record begins at byte " .. position
     expect_score(history_times, member, fields[1], invocation_id, text)
     position = after

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `history_times`: each member refers to a record.
--- @version 4
+-- @version 5
 -- @key history
 -- @key history_times
 -- @arg cursor str
@@ -10,15 +10,13 @@
 -- @cost O(count log N)
 --[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/remove_stray.lua" %]]
---[[% use "lib/readable_list.lua" %]]
---[[% use "lib/is_integer.lua" %]]
+--[[% use "lib/record_at.lua" %]]
 local function check(member)
-  local fields = readable_list(member, 2) or {}
-  local invocation_id = fields[2] or ""
-  local records = redis.call("HGET", history, invocation_id) or ""
-  local place = is_integer(fields[1]) and tonumber(fields[1]) or 0
-  if place < 1 or not readable_field(records, place) then
-    remove_stray(history_times, member, invocation_id, "there is no record at byte " .. place)
+  local position, invocation_id = record_at(member)
+  local records = redis.call("HGET", history, invocation_id or "") or ""
+  if not invocation_id or position < 1 or not readable_field(records, position) then
+    local text = "there is no record at byte " .. (position or 0)
+    remove_stray(history_times, member, invocation_id or "", text)
   end
 end
 local next_cursor, looked_at = look_at("ZSCAN", history_times, cursor, count, check)

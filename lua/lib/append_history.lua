@@ -1,8 +1,7 @@
---[[% use "lib/pack.lua" %]]
+--[[% use "lib/time_member.lua" %]]
 --[[% use "lib/put.lua" %]]
 -- Append a record (bytes) of time `at_us` (decimal text) to an invocation's history `records`.
 local function append_history(invocation_id, records, record, at_us)
   put("HSET", history, invocation_id, records .. pack(record))
-  local member = pack(tostring(#records + 1), invocation_id)
-  put("ZADD", history_times, at_us, member)
+  put("ZADD", history_times, at_us, time_member(#records + 1, invocation_id))
 end

@@ -1,4 +1,5 @@
 --[[% use "lib/unpack.lua" %]]
+--[[% use "lib/record_at.lua" %]]
 --[[% use "lib/rank_after.lua" %]]
 -- The entries of `history_times` with (after_us, after_member) < (time, member), time <= end_us, at
 -- most `count`, each as { time, member, invocation id, record, all records of the invocation }.
@@ -12,10 +13,9 @@ local function history_page(after_us, after_member, end_us, count)
     if tonumber(at_us) > limit then
       break
     end
-    local place, position = unpack_field(member, 1)
-    local invocation_id = unpack_field(member, position)
+    local position, invocation_id = record_at(member)
     local records = redis.call("HGET", history, invocation_id) or ""
-    local record = unpack_field(records, tonumber(place))
+    local record = position <= #records and unpack_field(records, position) or nil
     page[#page + 1] = { at_us, member, invocation_id, record, records }
   end
   return page

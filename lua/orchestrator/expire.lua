@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove invocations that have been final for a time, wholly, at most `count` of them.
 --- Replies with how many were looked at; one that many others are tied to takes several calls.
--- @version 7
+-- @version 8
 -- @key statuses
 -- @key registered
 -- @key open
@@ -35,6 +35,7 @@
 --[[% use "lib/release_waiters.lua" %]]
 --[[% use "lib/has_edges.lua" %]]
 --[[% use "lib/dequeue.lua" %]]
+--[[% use "lib/time_member.lua" %]]
 --[[% use "lib/index_members.lua" %]]
 --[[% use "lib/forget_workflow.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
@@ -57,7 +58,7 @@ end
 local function forget_history(invocation_id)
   local records, position = redis.call("HGET", history, invocation_id) or "", 1
   while position <= #records do
-    redis.call("ZREM", history_times, pack(tostring(position), invocation_id))
+    redis.call("ZREM", history_times, time_member(position, invocation_id))
     local _, after = unpack_field(records, position)
     position = after
   end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lua.model import LONG_AGO, queued_id
+from lua.model import LONG_AGO, queued_id, time_member
 from pynenc_redis_lua.codec import pack, unpack
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ FREE_SCORES = {"heartbeats", "context_times", "valid_order"}
 
 
 def member_of(busy: Busy, key: str, parts: tuple[str | bytes, ...]) -> bytes:
+    if key == "history_times":
+        return time_member(1, busy.ids[str(parts[0])])
     sought = [part if isinstance(part, bytes) else busy.ids[part] for part in parts]
     first = parts[0] if isinstance(parts[0], bytes) else b""
     return next(it for it in busy.members(key, *sought) if it.startswith(first))
@@ -383,7 +385,7 @@ def _(busy: Busy) -> list[Expected]:
     id_ = busy.ids["success"]
     kept = pack(*_records(busy, "success")[:-1])
     busy.raw.hset(busy.key("history"), id_, kept)
-    busy.raw.zrem(busy.key("history_times"), pack(len(kept) + 1, id_))
+    busy.raw.zrem(busy.key("history_times"), time_member(len(kept) + 1, id_))
     return [("missing", "history", id_)]
 
 
@@ -418,7 +420,7 @@ def _(busy: Busy) -> list[Expected]:
 
 @damage("history_times refers to a record that is not there")
 def _(busy: Busy) -> list[Expected]:
-    busy.raw.zadd(busy.key("history_times"), {pack(99_999, busy.ids["success"]): LONG_AGO})
+    busy.raw.zadd(busy.key("history_times"), {time_member(99_999, busy.ids["success"]): LONG_AGO})
     return [("stray", "history_times", busy.ids["success"])]
 
 

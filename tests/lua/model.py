@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -94,6 +96,15 @@ def place(raw: Redis, key: Callable[[str], bytes], records: dict[str, Record]) -
     pipeline.execute()
 
 
+def time_member(position: int, id_: bytes) -> bytes:
+    """The member of `history_times` for the record at a byte of a history."""
+    with suppress(ValueError):
+        known = uuid.UUID(id_.decode())
+        if str(known).encode() == id_:
+            return pack(position) + b"\xff" + known.bytes
+    return pack(position, id_)
+
+
 def queued_id(member: bytes) -> bytes:
     """The invocation of a member of `queue`: behind its name, 8 bytes and 16 digits."""
     return member[len(pack(next(unpack(member)))) + 24 :]
@@ -167,7 +178,7 @@ def _check_history(stored: dict[str, Any]) -> None:
         at = 1
         for record in unpack(packed):
             assert record is not None
-            times[pack(at, id_)] = float(next(unpack(record)) or b"")
+            times[time_member(at, id_)] = float(next(unpack(record)) or b"")
             at += len(pack(record))
     assert _scores(stored, "history_times") == times
 
