@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `statuses`: all that a status implies is there.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key registered
 -- @key open
@@ -27,6 +27,7 @@
 --[[% use "lib/status_machine.lua" %]]
 --[[% use "lib/status_members.lua" %]]
 --[[% use "lib/argument_members.lua" %]]
+--[[% use "lib/call_member.lua" %]]
 --[[% use "lib/history_record.lua" %]]
 --[[% use "lib/append_history.lua" %]]
 --[[% use "lib/enqueue.lua" %]]
@@ -100,7 +101,7 @@ local function check(invocation_id, packed)
   if record.call == "" then
     check_commits(invocation_id, record)
   else
-    local member = pack("call", record.call, invocation_id)
+    local member = call_member(record.call, invocation_id)
     expect_member(index, member, 0, invocation_id, "it is registered for a call")
   end
 end

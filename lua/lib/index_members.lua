@@ -1,4 +1,4 @@
---[[% use "lib/pack.lua" %]]
+--[[% use "lib/call_member.lua" %]]
 -- The members of `index` that belong to an invocation record (see keys.toml: invocations, index). It
 -- fails on what is no record.
 local function index_members(invocation_id, record)
@@ -7,7 +7,7 @@ local function index_members(invocation_id, record)
   if type(module) ~= "string" or type(func) ~= "string" or type(args_id) ~= "string" then
     error("no invocation record: " .. string.sub(record, 1, 80))
   end
-  local members = { pack("call", module .. "." .. func .. ":" .. args_id, invocation_id) }
+  local members = { call_member(module .. "." .. func .. ":" .. args_id, invocation_id) }
   if parent then
     members[#members + 1] = pack("parent", parent, invocation_id)
   end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove invocations that have been final for a time, wholly, at most `count` of them.
 --- Replies with how many were looked at; one that many others are tied to takes several calls.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key registered
 -- @key open
@@ -46,7 +46,7 @@ local function forget_status(invocation_id)
     for _, member in ipairs(argument_members(invocation_id, record)) do
       redis.call("ZREM", concurrency, member)
     end
-    redis.call("ZREM", index, pack("call", record.call, invocation_id))
+    redis.call("ZREM", index, call_member(record.call, invocation_id))
   end
   dequeue(invocation_id)
   redis.call("HDEL", statuses, invocation_id)

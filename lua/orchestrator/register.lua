@@ -1,7 +1,7 @@
 #!lua
 --- Register invocations that are not known yet.
 --- It is for apps whose state or queue is kept elsewhere. Replies with the time of the first one.
--- @version 6
+-- @version 7
 -- @key statuses
 -- @key registered
 -- @key open
@@ -21,6 +21,7 @@
 -- @item digests bytes
 -- @returns OK time
 -- @cost O(n log N) for n items
+--[[% use "lib/call_member.lua" %]]
 --[[% use "lib/register.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/renew_control.lua" %]]
@@ -41,7 +42,7 @@ for i = 1, item_count do
     renew_control(invocation_id, known, slot, unique_key, reroutes, digests)
   else
     local at_us = decimal(first_us + i - 1)
-    redis.call("ZADD", index, 0, pack("call", call_id, invocation_id))
+    redis.call("ZADD", index, 0, call_member(call_id, invocation_id))
     register(invocation_id, {
       owner = owner,
       at_us = at_us,

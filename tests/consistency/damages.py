@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lua.model import LONG_AGO, queued_id, time_member
+from lua.model import LONG_AGO, call_member, queued_id, time_member
 from pynenc_redis_lua.codec import pack, unpack
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _(busy: Busy) -> list[Expected]:
 
 @damage("index knows a call of a ghost")
 def _(busy: Busy) -> list[Expected]:
-    busy.raw.zadd(busy.key("index"), {pack("call", "a call", GHOST): 0})
+    busy.raw.zadd(busy.key("index"), {call_member("a call", GHOST): 0})
     return [("stray", "index", GHOST)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections import Counter
 from contextlib import suppress
@@ -94,6 +95,11 @@ def place(raw: Redis, key: Callable[[str], bytes], records: dict[str, Record]) -
         for member in record.concurrency_members(id_):
             pipeline.zadd(key("concurrency"), {member: 0})
     pipeline.execute()
+
+
+def call_member(call_id: str, id_: str | bytes) -> bytes:
+    """The member of `index` for the call of an invocation."""
+    return pack("call", hashlib.sha1(to_bytes(call_id)).hexdigest(), id_)
 
 
 def time_member(position: int, id_: bytes) -> bytes:

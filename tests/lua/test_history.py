@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lua.model import time_member
 from lua.samples import HOSTILE, MAX_US, MIB, history
 from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack
 from pynenc_redis_lua.errors import ScriptError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     type Snapshot = Callable[[], dict[str, Any]]
     type Change = Callable[[], Any]
 
+UUID = "0d7b7a5c-6a27-4b55-9c5e-ffffffffffff"
 counts = pytest.mark.parametrize("count", [1, 2, 7])
 
 
@@ -60,6 +62,29 @@ def read(
         found += [(to_text(id_), record) for id_, record in entries]
         between()
     return found
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        UUID,
+        UUID.replace("f", "0"),
+        UUID.upper(),
+        UUID.replace("-", ""),
+        f"{UUID}0",
+        UUID[:-1],
+        "-" * 36,
+    ],
+)
+def test_ids_that_are_and_look_like_uuids_come_back(
+    scripts: Scripts, raw: Redis, key: Key, id_: str
+) -> None:
+    add(scripts, (id_, 1, "registered"), (id_, 2, "pending"))
+    assert read(scripts) == [(id_, history(1, "registered")), (id_, history(2, "pending"))]
+    second = 1 + len(pack(history(1, "registered")))
+    assert raw.zrange(key("history_times"), 0, -1) == [
+        time_member(place, to_bytes(id_)) for place in (1, second)
+    ]
 
 
 def read_ids(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lua.samples import HOSTILE, MIB, invocation
-from pynenc_redis_lua.codec import pack
+from pynenc_redis_lua.codec import pack, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ def test_hostile_invocations_are_found_by_every_relation(scripts: Scripts) -> No
     )
     for text in HOSTILE:
         for prefix in (
-            ("call", f"{text}.f:a"),
+            ("call", hashlib.sha1(to_bytes(f"{text}.f:a")).hexdigest()),
             ("parent", text),
             ("event", text),
             ("workflow", text),

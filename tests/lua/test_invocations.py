@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lua.model import call_member
 from lua.samples import BINARY, HOSTILE, MIB, history, invocation
 from pynenc_redis_lua.codec import pack, to_bytes, unpack
 from pynenc_redis_lua.errors import ScriptError
@@ -61,7 +62,7 @@ def test_stores_the_record_its_arguments_and_every_relation(
     assert raw.hgetall(key("invocations")) == {b"inv": CHILD_IN_WORKFLOW}
     assert list(unpack(raw.hget(key("arguments"), "inv"))) == [b"x", b"1", b"y", b"2"]
     assert index(raw, key) == [
-        [b"call", b"pkg.module.function:args-1", b"inv"],
+        [*unpack(call_member("pkg.module.function:args-1", "inv"))],
         [b"event", b"event-1", b"inv"],
         [b"parent", b"parent-1", b"inv"],
         [b"type", b"pkg.flows.flow", b"inv"],
@@ -84,7 +85,7 @@ def test_optional_parts_leave_no_trace(scripts: Scripts, snapshot: Snapshot) -> 
     assert snapshot() == {
         "schema": b"1",
         "invocations": {b"inv": invocation()},
-        "index": [(pack("call", "module.function:args", "inv"), 0.0)],
+        "index": [(call_member("module.function:args", "inv"), 0.0)],
     }
 
 
@@ -225,7 +226,7 @@ def test_hostile_texts_come_back_byte_for_byte(scripts: Scripts, raw: Redis, key
     t = [to_bytes(text) for text in HOSTILE]
     assert index(raw, key) == sorted(
         [
-            *([b"call", b"%b.%b:%b" % (x, x, x), x] for x in t),
+            *([*unpack(call_member(f"{x}.{x}:{x}", x))] for x in HOSTILE),
             *([b"event", x, x] for x in t),
             *([b"parent", x, x] for x in t),
             *([b"type", b"%b.%b" % (x, x), x] for x in t),
@@ -263,7 +264,7 @@ def test_large_texts_come_back_byte_for_byte(scripts: Scripts, raw: Redis, key: 
     reply = scripts.state_get_invocation(invocation_id=MIB)
     assert reply == ("FOUND", [record, arguments])
     upsert(scripts, invocation(), invocation_id=MIB)
-    assert index(raw, key) == [[b"call", b"module.function:args", MIB.encode()]]
+    assert index(raw, key) == [[*unpack(call_member("module.function:args", MIB))]]
 
 
 def test_texts_of_a_record_may_be_empty(scripts: Scripts, raw: Redis, key: Key) -> None:
@@ -271,7 +272,7 @@ def test_texts_of_a_record_may_be_empty(scripts: Scripts, raw: Redis, key: Key) 
     upsert(scripts, record)
     assert scripts.state_get_invocation(invocation_id="inv").values[0] == record
     assert index(raw, key) == [
-        [b"call", b".:", b"inv"],
+        [*unpack(call_member(".:", "inv"))],
         [b"event", b"", b"inv"],
         [b"parent", b"", b"inv"],
         [b"type", b".", b"inv"],

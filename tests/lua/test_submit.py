@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lua.model import NORMAL, QUEUE, TASK, Record
+from lua.model import NORMAL, QUEUE, TASK, Record, call_member
 from lua.samples import BINARY, HOSTILE, invocation
 from pynenc_redis_lua.codec import pack, to_bytes, unpack
 from pynenc_redis_lua.errors import ScriptError
@@ -33,7 +33,7 @@ def test_stores_registers_records_and_queues_in_one_commit(life: Life) -> None:
         "invocations": {b"inv": record},
         "arguments": {b"inv": pack("x", "1")},
         "index": [
-            (pack("call", "module.function:args", "inv"), 0),
+            (call_member("module.function:args", "inv"), 0),
             (pack("type", "module.flow", "inv"), 0),
             (pack("parent", "parent", "inv"), 0),
             (pack("workflow", "workflow", "module.flow", "inv"), 0),
@@ -284,7 +284,7 @@ def test_register_writes_the_status_and_the_call_alone(life: Life) -> None:
     )
     assert life.snapshot() == {
         "schema": b"1",
-        "index": [(pack("call", "call", "inv"), 0)],
+        "index": [(call_member("call", "inv"), 0)],
         "statuses": {b"inv": record.packed()},
         "registered": [(b"inv", at_us)],
         "open": [(b"inv", at_us)],
