@@ -34,7 +34,10 @@ def pack(*fields: Field) -> bytes:
         if field is None:
             parts.append(_MISSING)
             continue
-        data = field if isinstance(field, bytes) else to_bytes(str(field))
+        if isinstance(field, str):
+            data = field.encode("utf-8", "surrogatepass")
+        else:
+            data = field if isinstance(field, bytes) else b"%d" % field
         length = len(data)
         parts.append(_SHORT[length] if length < len(_SHORT) else _header(length))
         parts.append(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -138,12 +139,13 @@ class Submission(OrchestratorCore):
                 state.remember_contexts(contexts)
         report = partial(self.report_status, invocations, InvocationStatus.REGISTERED)
         self.after_commit(noted, report, invocations)
-        for invocation in invocations:
-            self.app.logger.info(
-                "NEW task:%s invocation:%s REGISTERED and ROUTED",
-                invocation.call.task.task_id.key,
-                invocation.invocation_id,
-            )
+        if self.app.logger.isEnabledFor(logging.INFO):
+            for invocation in invocations:
+                self.app.logger.info(
+                    "NEW task:%s invocation:%s REGISTERED and ROUTED",
+                    invocation.call.task.task_id.key,
+                    invocation.invocation_id,
+                )
         return None
 
     def _fire(
