@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `index`: each relation is that of a record.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key invocations
 -- @key index
@@ -27,7 +27,7 @@ local function is_implied_by_status(fields)
   if not packed or not record then
     return packed
   end
-  return record.call == "" or fields[1] == "call" and redis.sha1hex(record.call) == fields[2]
+  return record.call == "" or fields[1] == "call" and call_name(record.call) == fields[2]
 end
 
 local function is_implied(member, fields)

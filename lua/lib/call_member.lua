@@ -1,6 +1,11 @@
 --[[% use "lib/pack.lua" %]]
--- The member of `index` by which an invocation is found by its call. A call id names a task and a digest
--- of arguments: its own digest is half as long.
+-- How a call is named in `index`: by its id or, where that is longer, by the id's digest. No digest is a
+-- call id, for these have a dot.
+local function call_name(call_id)
+  return #call_id > 40 and redis.sha1hex(call_id) or call_id
+end
+
+-- The member of `index` by which an invocation is found by its call.
 local function call_member(call_id, invocation_id)
-  return pack("call", redis.sha1hex(call_id), invocation_id)
+  return pack("call", call_name(call_id), invocation_id)
 end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from pynenc.orchestrator.atomic_service import (
 from pynenc.state_backend.base_state_backend import InvocationHistory
 from pynenc.workflow.workflow_identity import WorkflowIdentity
 
-from pynenc_redis_lua.codec import pack, to_text, unpack, unpack_text
+from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack, unpack_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +48,13 @@ def from_microseconds(microseconds: int) -> datetime:
 def call_arguments(serialized: Mapping[str, str]) -> bytes:
     """Return what is kept of the arguments of a call; nothing if it has none."""
     return pack(*[part for item in serialized.items() for part in item])
+
+
+def call_name(call_id: CallId) -> bytes:
+    """Return how a call is named in the index: by its id, or by the digest of a long one."""
+    name = to_bytes(call_id.key)
+    digest = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+    return digest.encode() if len(name) > len(digest) else name
 
 
 def invocation_record(

@@ -39,7 +39,7 @@ from life import life_tasks
 from life.tools import as_runner, bind, build_app, claim, client_of, orchestrator, remove, runner
 from lua.conftest import contents, keys_of
 from lua.model import check, queued_id
-from pynenc_redis_lua.codec import to_text, unpack_text
+from pynenc_redis_lua.codec import to_text, unpack, unpack_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -266,7 +266,7 @@ def stored_queues(stored: dict[str, Any]) -> dict[str, list[str]]:
     """The invocations of each queue, in the order in which they are served."""
     found: dict[str, list[str]] = {name: [] for name in QUEUES}
     for member, _ in stored.get("queue", []):
-        name = member[member.index(b":") + 1 : -len(queued_id(member)) - 24]
+        name = next(unpack(member)) or b""
         found[name.decode()].append(queued_id(member).decode())
     return found
 

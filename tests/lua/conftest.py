@@ -61,8 +61,9 @@ class Caller:
         return ("ACL SETUSER", self.name, "on", "nopass", "+@all", "resetkeys", *rules)
 
     def close(self) -> None:
-        on_primaries(self.admin.client, "ACL DELUSER", self.name)
+        # Before its user goes: a client that was never used is made to be closed.
         self.connection.client.close()
+        on_primaries(self.admin.client, "ACL DELUSER", self.name)
         self.admin.client.close()
 
 

@@ -99,7 +99,8 @@ def place(raw: Redis, key: Callable[[str], bytes], records: dict[str, Record]) -
 
 def call_member(call_id: str, id_: str | bytes) -> bytes:
     """The member of `index` for the call of an invocation."""
-    return pack("call", hashlib.sha1(to_bytes(call_id)).hexdigest(), id_)
+    name = to_bytes(call_id)
+    return pack("call", hashlib.sha1(name).hexdigest() if len(name) > 40 else name, id_)
 
 
 def time_member(position: int, id_: bytes) -> bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lua.model import call_member
 from lua.samples import HOSTILE, MIB, invocation
-from pynenc_redis_lua.codec import pack, to_bytes
+from pynenc_redis_lua.codec import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,7 @@ def test_hostile_invocations_are_found_by_every_relation(scripts: Scripts) -> No
     )
     for text in HOSTILE:
         for prefix in (
-            ("call", hashlib.sha1(to_bytes(f"{text}.f:a")).hexdigest()),
+            [*unpack(call_member(f"{text}.f:a", text))][:2],
             ("parent", text),
             ("event", text),
             ("workflow", text),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from hashlib import sha1
 from itertools import batched
 from typing import TYPE_CHECKING
 
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus, InvocationStatusRecord
 
-from pynenc_redis_lua.codec import pack, to_bytes, to_text, unpack_text
+from pynenc_redis_lua.codec import pack, to_text, unpack_text
 from pynenc_redis_lua.component import PAGE, paged
 from pynenc_redis_lua.operation import new_operation
 from pynenc_redis_lua.orchestrator.concurrency import argument_digests, digest
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
-from pynenc_redis_lua.records import status_record
+from pynenc_redis_lua.records import call_name, status_record
 from pynenc_redis_lua.scripts.runner import batches
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ class Queries(OrchestratorCore):
 
     def get_call_invocation_ids(self, call_id: CallId) -> Iterator[InvocationId]:
         """Iterate over the invocations of a call."""
-        prefix = pack("call", sha1(to_bytes(call_id.key), usedforsecurity=False).hexdigest())
+        prefix = pack("call", call_name(call_id))
 
         def page_behind(after: bytes) -> list[bytes]:
             members: list[bytes] = self.scripts.state_related_page(
