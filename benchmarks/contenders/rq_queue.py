@@ -23,7 +23,8 @@ class RqContender(Contender):
 
     def __init__(self) -> None:
         super().__init__()
-        self.client = Redis.from_url(self.url)
+        # RQ waits for a result in one blocking read.
+        self.client = Redis.from_url(self.url, socket_timeout=None)
         self.queue = Queue("bench", connection=self.client)
 
     def submit(self, count: int) -> None:

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `history_times`: each member refers to a record.
--- @version 5
+-- @version 6
 -- @key history
 -- @key history_times
 -- @arg cursor str
@@ -11,12 +11,15 @@
 --[[% use "lib/readable_field.lua" %]]
 --[[% use "lib/remove_stray.lua" %]]
 --[[% use "lib/record_at.lua" %]]
+--[[% use "lib/time_member.lua" %]]
 local function check(member)
   local position, invocation_id = record_at(member)
   local records = redis.call("HGET", history, invocation_id or "") or ""
   if not invocation_id or position < 1 or not readable_field(records, position) then
     local text = "there is no record at byte " .. (position or 0)
     remove_stray(history_times, member, invocation_id or "", text)
+  elseif member ~= time_member(position, invocation_id) then
+    remove_stray(history_times, member, invocation_id, "the record has another member")
   end
 end
 local next_cursor, looked_at = look_at("ZSCAN", history_times, cursor, count, check)

@@ -8,6 +8,8 @@ local function note_blocking(invocation_id, record)
     local waiting = edges("for", invocation_id, 1)
     if awaited[1] and not waiting[1] then
       redis.call("ZADD", blocking, record.registered_us, invocation_id)
+      -- Whoever is claimed or ends later in this script has to look for itself there.
+      blocking_size = blocking_size + 1
     end
   end
 end

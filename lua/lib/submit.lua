@@ -23,12 +23,14 @@ local function not_known(submissions)
   for i, one in ipairs(submissions) do
     ids[i] = one.invocation_id
   end
-  local records = read_many(statuses, ids)
+  local records, known = read_many(statuses, ids), {}
   for i, one in ipairs(submissions) do
     local id, record = one.invocation_id, one.record
     if records[i] then
       local control = { record.slot, record.unique, record.reroutes, record.digests }
-      renew_control(id, parse_status(records[i]), unpack(control))
+      -- What comes twice in a batch is by now what its first made of it.
+      known[id] = known[id] or parse_status(records[i])
+      renew_control(id, known[id], unpack(control))
     elseif not seen[id] then
       seen[id], new[#new + 1], new_ids[#new_ids + 1] = true, one, id
     end

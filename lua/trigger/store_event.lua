@@ -2,7 +2,7 @@
 --- Store an event in place of an older record of it.
 --- `links` (packed) are invocations that it triggered; they join those that are known. The items, as
 --- those of trigger/record, are the conditions that it meets: they are recorded with a new event only.
--- @version 6
+-- @version 7
 -- @key events
 -- @key event_index
 -- @key event_links
@@ -26,7 +26,10 @@
 --[[% use "lib/record_valid.lua" %]]
 --[[% use "lib/release_client_data.lua" %]]
 local emitted_by = unpack_list(emitter)
-local fields = { code, decimal(at_us), matched, "0", emitted_by[1], emitted_by[2], emitted_by[3] }
+local fields = { code, decimal(at_us), matched, "0" }
+for i = 1, 3 do
+  fields[4 + i] = emitted_by[i] or false
+end
 fields[8] = event
 local known, link_list = read_event(event_id), unpack_list(links)
 start_writing()

@@ -37,7 +37,7 @@ def pack(*fields: Field) -> bytes:
         if isinstance(field, str):
             data = field.encode("utf-8", "surrogatepass")
         else:
-            data = field if isinstance(field, bytes) else b"%d" % field
+            data = field if isinstance(field, bytes) else str(field).encode()
         length = len(data)
         parts.append(_SHORT[length] if length < len(_SHORT) else _header(length))
         parts.append(data)

@@ -418,6 +418,13 @@ def _(busy: Busy) -> list[Expected]:
     return [("unreadable", "history", id_), ("missing", "history", id_)]
 
 
+@damage("history_times refers to a record twice")
+def _(busy: Busy) -> list[Expected]:
+    id_ = busy.ids["success"]
+    busy.raw.zadd(busy.key("history_times"), {pack("1", id_): LONG_AGO})
+    return [("stray", "history_times", id_)]
+
+
 @damage("history_times refers to a record that is not there")
 def _(busy: Busy) -> list[Expected]:
     busy.raw.zadd(busy.key("history_times"), {time_member(99_999, busy.ids["success"]): LONG_AGO})

@@ -341,3 +341,21 @@ def test_malformed_digests_change_nothing(life: Life, digests: bytes) -> None:
     with pytest.raises(ScriptError):
         life.scripts.orchestrator_index_arguments(invocation_id="inv", digests=digests)
     assert life.snapshot() == once
+
+
+def test_control_that_is_renewed_twice_in_a_batch_is_the_last(life: Life) -> None:
+    life.submit("a", slot="0", unique="0", digests=pack("x", "0"))
+    stored, digests = invocation(), [pack("x", n) for n in "12"]
+    items = [
+        ("a", stored, b"", TASK, n, n, "1", digest) for n, digest in zip("12", digests, strict=True)
+    ]
+    life.call(
+        "orchestrator/submit",
+        queue_name=QUEUE,
+        priority=NORMAL,
+        reuse=0,
+        items=items,
+        **life.by("client"),
+    )
+    record = life.record("a")
+    assert (record.slot, record.unique, record.digests) == ("2", "2", digests[1])

@@ -297,3 +297,18 @@ def test_release_of_the_last_frees_one_that_is_awaited(life: Life) -> None:
 def test_release_of_an_unknown_one_changes_nothing(life: Life) -> None:
     life.call("orchestrator/release", invocation_id="unknown")
     assert life.snapshot() == {"schema": b"1"}
+
+
+def test_who_is_released_and_claimed_in_one_call_blocks_nobody_any_more(life: Life) -> None:
+    life.running("holder", slot="s", reroutes="0")
+    life.submit("second", slot="s", reroutes="0")
+    life.submit("other", "last")
+    life.wait("second", "holder")
+    life.wait("other", "second")
+    life.wait("last", "other")
+    # While nobody blocks, the second one ends for its slot: the other is released, then claimed.
+    assert blocking(life) == []
+    claimed = life.claim(2)
+    assert claimed.ids == ["other", "last"]
+    assert claimed.held_back == [("second", "concurrency_controlled_final")]
+    assert blocking(life) == []

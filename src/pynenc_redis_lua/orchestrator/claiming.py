@@ -108,8 +108,10 @@ class Claiming(OrchestratorCore):
         )
         # Of pynenc's runners that claim, this one pauses and resumes its children in its loop.
         has_children = isinstance(runner, ProcessRunner) and runner.child_runner_ids
-        # Nothing rings when the slot is free again that an invocation was held back for.
-        if has_children or claim.held_back:
+        # Nothing rings when the slot is free again that an invocation was held back for; and the
+        # only connection must not be kept from what runs.
+        alone = self.conf.redis_pool_max_connections == 1
+        if has_children or claim.held_back or alone:
             return min(seconds, _BUSY_SECONDS)
         return seconds
 

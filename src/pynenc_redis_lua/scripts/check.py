@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.scripts.definition import Definition
     from pynenc_redis_lua.scripts.render import Line
 
+_SIZE = re.compile(r"\b[a-z]\w*_size\b")
 _BARE = re.compile(r"\b(KEYS|ARGV)\b")
 _FAIL = re.compile(r"\bfail\(\s*[\"']([A-Z_]+)[\"']")
 # Strings before comments: a string may hold two dashes.
@@ -40,6 +41,9 @@ def check(
         code = _bare_code(line.text)
         if found := _BARE.search(code):
             mistake = f"bare {found[1]}: use the names that the header declares"
+            raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
+        if definition.read_only and (found := _SIZE.search(code)):
+            mistake = f"{found[0]}: sizes are those that the type check of a writer finds"
             raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
         for name in sorted(set(_NAME.findall(code)) & table.keys.keys() - declared):
             mistake = f"key {name!r} is used but not declared with @key"
