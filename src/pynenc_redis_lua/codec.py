@@ -35,7 +35,7 @@ def pack(*fields: Field) -> bytes:
             parts.append(_MISSING)
             continue
         if isinstance(field, str):
-            data = field.encode("utf-8", "surrogatepass")
+            data = to_bytes(field)
         else:
             data = field if isinstance(field, bytes) else str(field).encode()
         length = len(data)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus
 from pynenc.runner.process_runner import ProcessRunner
-from redis.exceptions import RedisClusterException, RedisError
 
 from pynenc_redis_lua.codec import pack, to_text
 from pynenc_redis_lua.component import left_when_full
-from pynenc_redis_lua.keys import app_tag
 from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import packed_contexts
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from pynenc.runner.runner_context import RunnerContext
     from pynenc.types import Params, Result
 
-    from pynenc_redis_lua.keys import Key
     from pynenc_redis_lua.scripts.runner import Reply
     from pynenc_redis_lua.state_backend import RedisStateBackend
 
@@ -84,18 +80,13 @@ class Claiming(OrchestratorCore):
     def _bell_rings(self, queue_names: Sequence[str], claim: Claim) -> bool:
         runner = self.app.runner
         running = runner.running
-        lists = [self._doorbell.on_server(app_tag(self.app.app_id), name) for name in queue_names]
-        try:
-            return self.connection.pop_first(
-                lists,
-                self._patience(runner, claim),
-                # Children of some runners claim with a runner that is never said to be running.
-                goes_on=lambda: runner.running == running,
-            )
-        except (RedisError, RedisClusterException):
-            # What doesn't pass is raised here. A ring may be lost with its reply.
-            self.scripts.wait_for_any("doorbell", queue_names, 0)
-            return True
+        return self.scripts.wait_for_any(
+            "doorbell",
+            queue_names,
+            self._patience(runner, claim),
+            # Children of some runners claim with a runner that is never said to be running.
+            goes_on=lambda: runner.running == running,
+        )
 
     def _patience(self, runner: BaseRunner, claim: Claim) -> float:
         """Return for how many seconds to wait: the runner's loop stands still meanwhile."""
@@ -114,10 +105,6 @@ class Claiming(OrchestratorCore):
         if has_children or claim.held_back or alone:
             return min(seconds, _BUSY_SECONDS)
         return seconds
-
-    @cached_property
-    def _doorbell(self) -> Key:
-        return self.scripts.library.table.keys["doorbell"]
 
 
 class Claim:

@@ -154,13 +154,16 @@ class ScriptRunner:
             self._refuse_too_large(prepared, argv)
         return prepared.decode(self._run(prepared, keys, argv))
 
-    def wait_for_any(self, key: str, names: Sequence[str], timeout: float) -> bool:
+    def wait_for_any(
+        self, key: str, names: Sequence[str], timeout: float, goes_on: Callable[[], bool]
+    ) -> bool:
         """Take one entry of a list, waiting for it if there is none.
 
         Args:
             key: A list of `keys.toml` with a name in it.
             names: What may stand for the name.
             timeout: Seconds to wait.
+            goes_on: Asked now and then whether the caller still waits.
 
         Returns:
             Whether there was one; also True when the server was lost meanwhile: the call that
@@ -168,8 +171,7 @@ class ScriptRunner:
         """
         lists = [self.library.table.keys[key].on_server(self._app_tag, name) for name in names]
         try:
-            # Zero would wait for ever.
-            return self.connection.client.blpop(lists, timeout=max(timeout, 0.01)) is not None
+            return self.connection.pop_first(lists, timeout, goes_on)
         except _SERVER_ERRORS as error:
             if _is_transient(error):
                 return True
