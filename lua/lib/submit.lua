@@ -17,7 +17,7 @@ local function registered_one(unique_key)
 end
 
 -- Those of the submissions that are new, and their ids; of those that are known, take over what
--- concurrency control of them is now.
+-- concurrency control of them is now. What comes twice has the control of its last.
 local function not_known(submissions)
   local ids, new, new_ids, seen = {}, {}, {}, {}
   for i, one in ipairs(submissions) do
@@ -28,19 +28,18 @@ local function not_known(submissions)
     local id, record = one.invocation_id, one.record
     if records[i] then
       local control = { record.slot, record.unique, record.reroutes, record.digests }
-      -- What comes twice in a batch is by now what its first made of it.
       known[id] = known[id] or parse_status(records[i])
       renew_control(id, known[id], unpack(control))
-    elseif not seen[id] then
-      seen[id], new[#new + 1], new_ids[#new_ids + 1] = true, one, id
+    elseif seen[id] then
+      seen[id].record = record
+    else
+      seen[id], new[#new + 1], new_ids[#new_ids + 1] = one, one, id
     end
   end
   return new, new_ids
 end
 
--- Store, register, record and queue invocations, and tell how many were new. Each comes as a table of
--- `invocation_id`, what is `stored` of it, its `members` of the index, its `serialized` arguments and
--- its status `record`.
+-- Store, register, record and queue invocations (see lib/submission.lua), and tell how many were new.
 local function submit(submissions, context_id, notes)
   local new, ids = not_known(submissions)
   -- For one of them it would cost more than it saves.

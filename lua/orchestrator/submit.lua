@@ -2,7 +2,7 @@
 --- Submit invocations: store, register, record and queue them, all in one commit.
 --- With `reuse`, nothing is stored if an invocation of the same registration concurrency key is
 --- registered already: the reply names it.
--- @version 11
+-- @version 12
 -- @key statuses
 -- @key registered
 -- @key open
@@ -41,6 +41,7 @@
 -- @returns OK noted | EXISTS invocation_id
 -- @resend
 -- @cost O(n log N) for n items
+--[[% use "lib/submission.lua" %]]
 --[[% use "lib/submit.lua" %]]
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
@@ -55,28 +56,10 @@ if reuse == 1 then
     return { "EXISTS", found }
   end
 end
+local by = { owner = owner, op = op, queue = queue_name, priority = priority }
 local submissions, first_us = {}, now_us()
 for i = 1, item_count do
-  local invocation_id, stored, serialized, task, slot, unique_key, reroutes, digests = item(i)
-  parse_pairs(digests)
-  submissions[i] = {
-    invocation_id = invocation_id,
-    stored = stored,
-    members = index_members(invocation_id, stored),
-    serialized = serialized,
-    record = {
-      owner = owner,
-      at_us = decimal(first_us + i - 1),
-      op = op,
-      task = task,
-      queue = queue_name,
-      priority = priority,
-      slot = slot,
-      unique = unique_key,
-      reroutes = reroutes,
-      digests = digests,
-    },
-  }
+  submissions[i] = submission(by, decimal(first_us + i - 1), item(i))
 end
 
 local context_list = parse_pairs(contexts)

@@ -4,7 +4,7 @@
 --- condition was settled for this trigger or recorded anew since it was read, nothing is done (GONE).
 --- With `reuse`, an invocation of the same registration concurrency key that is registered already
 --- stands for the new one (EXISTS); nothing is done, and trigger/fire_existing goes on.
--- @version 13
+-- @version 14
 -- @key statuses
 -- @key registered
 -- @key open
@@ -59,6 +59,7 @@
 -- @item clears int
 -- @returns OK noted | EXISTS invocation_id | GONE
 -- @cost O(n log N) for n valid conditions
+--[[% use "lib/submission.lua" %]]
 --[[% use "lib/submit.lua" %]]
 --[[% use "lib/firing.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
@@ -70,8 +71,19 @@ end
 if not all_due(item_count, item, trigger_id) then
   return { "GONE" }
 end
-local members = index_members(invocation_id, record)
-parse_pairs(digests)
+local by = { owner = owner, op = op, queue = queue_name, priority = priority }
+local submitted = submission(
+  by,
+  decimal(now_us()),
+  invocation_id,
+  record,
+  serialized_arguments,
+  task,
+  slot,
+  unique_key,
+  reroutes,
+  digests
+)
 local context_list = parse_pairs(contexts)
 local firing = {
   id = run_id,
@@ -87,25 +99,7 @@ end
 start_writing()
 settle_all(item_count, item, trigger_id)
 store_contexts(context_list)
-local submission = {
-  invocation_id = invocation_id,
-  stored = record,
-  members = members,
-  serialized = serialized_arguments,
-  record = {
-    owner = owner,
-    at_us = decimal(now_us()),
-    op = op,
-    task = task,
-    queue = queue_name,
-    priority = priority,
-    slot = slot,
-    unique = unique_key,
-    reroutes = reroutes,
-    digests = digests,
-  },
-}
-submit({ submission }, context_id, notes)
+submit({ submitted }, context_id, notes)
 record_run(firing, invocation_id)
 ring(1)
 return { "OK", noted }

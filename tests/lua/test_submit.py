@@ -343,8 +343,10 @@ def test_malformed_digests_change_nothing(life: Life, digests: bytes) -> None:
     assert life.snapshot() == once
 
 
-def test_control_that_is_renewed_twice_in_a_batch_is_the_last(life: Life) -> None:
-    life.submit("a", slot="0", unique="0", digests=pack("x", "0"))
+@pytest.mark.parametrize("known", [False, True])
+def test_control_of_what_comes_twice_in_a_batch_is_the_last(life: Life, *, known: bool) -> None:
+    if known:
+        life.submit("a", slot="0", unique="0", digests=pack("x", "0"))
     stored, digests = invocation(), [pack("x", n) for n in "12"]
     items = [
         ("a", stored, b"", TASK, n, n, "1", digest) for n, digest in zip("12", digests, strict=True)
@@ -359,3 +361,5 @@ def test_control_that_is_renewed_twice_in_a_batch_is_the_last(life: Life) -> Non
     )
     record = life.record("a")
     assert (record.slot, record.unique, record.digests) == ("2", "2", digests[1])
+    assert life.queued() == ["a"]
+    assert life.history("a") == [("registered", "client", "client")]
