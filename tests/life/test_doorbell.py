@@ -215,8 +215,10 @@ def test_a_wait_that_was_given_up_leaves_no_reply_behind(make_app: Callable[...,
         ({}, {"child": None}, 0.08, 0.4),
         # Triggers and recovery are due as often as that.
         ({"atomic_service_check_interval_minutes": 0.4 / 60}, {}, 0.08, 0.4),
+        # What runs needs the connection, too.
+        ({"redis_pool_max_connections": 1}, {}, 0.08, 0.4),
     ],
-    ids=["idle", "children", "frequent services"],
+    ids=["idle", "children", "frequent services", "one connection"],
 )
 def test_what_else_a_runner_has_to_do_is_not_held_up(
     make_app: Callable[..., Pynenc],

@@ -189,8 +189,11 @@ def test_event_is_found_by_all_that_is_asked_for(scripts: Scripts, snapshot: Sna
     assert len(indexed(snapshot)) == 4
 
 
-def test_event_of_nobody_has_no_emitter(scripts: Scripts, snapshot: Snapshot) -> None:
-    store(scripts, "e")
+@pytest.mark.parametrize("emitter", [NOBODY, ()])
+def test_event_of_nobody_has_no_emitter(
+    scripts: Scripts, snapshot: Snapshot, emitter: Emitter
+) -> None:
+    store(scripts, "e", emitter=emitter)
     assert entries(scripts, ranges()) == [[b"e", b"code", b"10", b"0", b"0", None, None]]
     assert len(indexed(snapshot)) == 2
 

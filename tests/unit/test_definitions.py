@@ -241,6 +241,8 @@ BODY = [
         "bare KEYS",
         line=14,
     ),
+    Mistake("size of an undeclared key", {10: "if index_size > 9 then"}, "index_size", 10),
+    Mistake("size for a reader", {10: "  found[i] = results_size"}, "a writer", 10, text=READER),
     Mistake("undeclared code", {11: '  return fail("GONE", "…")'}, "fail('GONE') is not", 11),
     Mistake("undeclared code in quotes of one", {11: "  return fail('GONE', '…')"}, "GONE", 11),
     Mistake("undeclared code on its own line", {11: '  return fail(\n"GONE", "…")'}, "GONE", 11),
@@ -402,6 +404,12 @@ class TestHeader:
 
 
 class TestBody:
+    def test_a_size_is_that_of_the_type_check(self, load: Load) -> None:
+        text = load(changed(WRITER, {10: "if results_size > 9 then"})).rendered.text
+        declared = text.index("local results_size\n")
+        found = text.index('results_size = redis.call("HLEN", results)')
+        assert declared < found < text.index("if results_size > 9 then")
+
     def test_a_declared_code_may_be_used(self, load: Load) -> None:
         script = load(changed(WRITER, {11: '  return fail("NOT_FOUND", invocation_id)'}))
         assert 'return fail("NOT_FOUND", invocation_id)' in script.rendered.text

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.scripts.definition import Definition
     from pynenc_redis_lua.scripts.render import Line
 
-_SIZE = re.compile(r"\b[a-z]\w*_size\b")
+# The size of a key before the first write, which the type check of a writer finds.
+SIZE = re.compile(r"\b([a-z]\w*)_size\b")
 _BARE = re.compile(r"\b(KEYS|ARGV)\b")
 _FAIL = re.compile(r"\bfail\(\s*[\"']([A-Z_]+)[\"']")
 # Strings before comments: a string may hold two dashes.
@@ -42,9 +43,10 @@ def check(
         if found := _BARE.search(code):
             mistake = f"bare {found[1]}: use the names that the header declares"
             raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
-        if definition.read_only and (found := _SIZE.search(code)):
-            mistake = f"{found[0]}: sizes are those that the type check of a writer finds"
-            raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
+        for name in sorted(set(SIZE.findall(code)) & table.keys.keys()):
+            if definition.read_only or name not in declared:
+                mistake = f"{name}_size is known only to a writer that declares {name!r} with @key"
+                raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
         for name in sorted(set(_NAME.findall(code)) & table.keys.keys() - declared):
             mistake = f"key {name!r} is used but not declared with @key"
             raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")

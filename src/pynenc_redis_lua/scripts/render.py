@@ -21,7 +21,7 @@ from jinja2.ext import Extension
 from pynenc.serializer.constants import ReservedKeys
 
 from pynenc_redis_lua.errors import ScriptDefinitionError
-from pynenc_redis_lua.scripts.check import check
+from pynenc_redis_lua.scripts.check import SIZE, check
 from pynenc_redis_lua.scripts.definition import NUMBER_TYPES, Argument, Definition
 from pynenc_redis_lua.scripts.status_machine import status_machine
 
@@ -39,7 +39,6 @@ _MARK = "\x01"
 _MARKED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}")
 
 
-_SIZE = re.compile(r"\b([a-z]\w*)_size\b")
 # What each type alone is asked for.
 _SIZES = {"string": "STRLEN", "hash": "HLEN", "list": "LLEN", "zset": "ZCARD"}
 
@@ -186,7 +185,7 @@ def _lines(marked: str) -> list[Line]:
 
 def _sized(definition: Definition, lines: list[Line]) -> list[str]:
     """Return the keys whose sizes a writer uses, as `<key>_size`: those before its first write."""
-    used = {name for line in lines for name in _SIZE.findall(line.text)}
+    used = {name for line in lines for name in SIZE.findall(line.text)}
     return [key.name for key in definition.keys if key.name in used and not definition.read_only]
 
 
