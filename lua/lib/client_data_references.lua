@@ -1,6 +1,6 @@
 local reference_prefix = "--[[= client_data_prefix ]]:"
 -- The reference keys of client data in a serialized payload; an empty list costs one search. Exactly
--- 64 digits: what stands behind a reference in a packed list may begin with one.
+-- 64 digits: what stands behind a reference in a payload may begin with one.
 local function client_data_references(payload)
   local found = {}
   if string.find(payload, reference_prefix, 1, true) then
