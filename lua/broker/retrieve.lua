@@ -1,6 +1,6 @@
 #!lua
 --- Take the head of a queue.
--- @version 5
+-- @version 6
 -- @key queue
 -- @key queued
 -- @key replies

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `changes`.
 --- Each can be read.
--- @version 5
+-- @version 6
 -- @key changes
 -- @arg cursor str
 -- @arg count count

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `event_links`.
 --- Each is of an event that is stored.
--- @version 4
+-- @version 5
 -- @key events
 -- @key event_links
 -- @arg cursor str

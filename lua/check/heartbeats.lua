@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `heartbeats`.
 --- Each is of a runner that is known.
--- @version 3
+-- @version 4
 -- @key runners
 -- @key heartbeats
 -- @arg cursor str

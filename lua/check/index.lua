@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `index`: each relation is that of a record.
--- @version 9
+-- @version 10
 -- @key statuses
 -- @key invocations
 -- @key index

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `arguments`, `results` or `exceptions`.
 --- Each is of an invocation that is known.
--- @version 2
+-- @version 3
 -- @key statuses
 -- @key invocations
 -- @key arguments

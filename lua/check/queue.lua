@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `queue`.
 --- Each member is a place in `queued`, and its number was given out.
--- @version 4
+-- @version 5
 -- @key queue
 -- @key queued
 -- @key queue_sequence

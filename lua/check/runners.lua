@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `runners`.
 --- Each has a heartbeat.
--- @version 5
+-- @version 6
 -- @key runners
 -- @key heartbeats
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `service_times`.
 --- Each is of an execution that is recorded.
--- @version 2
+-- @version 3
 -- @key services
 -- @key service_times
 -- @arg cursor str

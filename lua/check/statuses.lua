@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `statuses`: all that a status implies is there.
--- @version 11
+-- @version 12
 -- @key statuses
 -- @key registered
 -- @key open

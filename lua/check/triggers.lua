@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `triggers`.
 --- Each is found by its task and its conditions.
--- @version 4
+-- @version 5
 -- @key triggers
 -- @key condition_index
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `valid_conditions`.
 --- Each has a version.
--- @version 5
+-- @version 6
 -- @key valid_conditions
 -- @key valid_order
 -- @arg cursor str

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all data that the orchestrator keeps of the app.
--- @version 3
+-- @version 4
 -- @key statuses
 -- @key registered
 -- @key open

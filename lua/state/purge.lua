@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all data that the state backend keeps of the app.
--- @version 3
+-- @version 4
 -- @key invocations
 -- @key arguments
 -- @key index

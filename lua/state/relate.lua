@@ -1,6 +1,6 @@
 #!lua
 --- Record relations that no invocation record implies: workflow runs and sub-invocations.
--- @version 2
+-- @version 3
 -- @key index
 -- @item member bytes
 -- @returns OK

@@ -1,6 +1,6 @@
 #!lua
 --- Store the serialized exception of an invocation.
--- @version 5
+-- @version 6
 -- @key exceptions
 -- @key client_data_uses
 -- @arg invocation_id id

@@ -1,6 +1,6 @@
 #!lua
 --- Store the serialized result of an invocation.
--- @version 5
+-- @version 6
 -- @key results
 -- @key client_data_uses
 -- @arg invocation_id id

@@ -1,6 +1,6 @@
 #!lua
 --- Note that events triggered an invocation.
--- @version 5
+-- @version 6
 -- @key events
 -- @key event_index
 -- @key event_links

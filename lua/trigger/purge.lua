@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all data of triggers of the app.
--- @version 3
+-- @version 4
 -- @key conditions
 -- @key condition_index
 -- @key triggers

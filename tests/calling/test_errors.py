@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 
 from calling.tools import scripts_on, settings_of, write_library
+from lua.conftest import on_primaries
 from pynenc_redis_lua import errors
 from pynenc_redis_lua.client import Connection
 from pynenc_redis_lua.keys import app_tag
@@ -186,6 +188,24 @@ class TestWrongType:
         assert caught.value.code == "WRONGTYPE"
         assert caught.value.location
         assert caught.value.location.startswith("state/get_result.lua:")
+
+
+class TestForbiddenCommand:
+    def test_is_told_by_writers_before_they_write(self, server: Server, app_id: str) -> None:
+        # A script that could not look at its keys would not know what it may rely on.
+        admin = Connection(settings_of(server))
+        name = f"no-zcard-{uuid.uuid4().hex}"
+        rules = ("on", "nopass", "allkeys", "+@all", "-zcard")
+        on_primaries(admin.client, "ACL SETUSER", name, *rules)
+        try:
+            user = {"redis_username": name, "redis_password": ""}
+            scripts = scripts_on(Connection(settings_of(server, **user)), app_id)
+            with pytest.raises(errors.PermissionDeniedError):
+                scripts.state_add_histories(contexts=b"", items=[("i", b"record", 1)])
+            assert not admin.client.exists(key("history", app_id))
+            assert not admin.client.exists(key("schema", app_id))
+        finally:
+            on_primaries(admin.client, "ACL DELUSER", name)
 
 
 class TestNewerSchema:

@@ -263,7 +263,8 @@ def _type_guard(types: dict[str, str], sized: list[str]) -> list[str]:
 
     Redis does not roll back: a command that meets a key of another type would stop the script in
     the middle of its writes, so every key is asked for its size before the first. That costs half
-    of asking for its type, and fails for a key of another one.
+    of asking for its type, and fails for a key of another one; or for another reason, with which it
+    is then left to fail once more.
     """
     sizes = {name: f'redis.call("{_SIZES[held]}", {name})' for name, held in types.items()}
     sizes |= {name: f"{name}_size = {sizes[name]}" for name in sized}
@@ -273,8 +274,7 @@ def _type_guard(types: dict[str, str], sized: list[str]) -> list[str]:
         "local function probe()",
         *(f"  {call}" for call in sizes.values()),
         "end",
-        "local typed, problem = pcall(probe)",
-        "if not typed then",
+        "if not pcall(probe) then",
         "  for _, key in ipairs({",
         *(f'    {{ {name}, "{held}" }},' for name, held in types.items()),
         "  }) do",
@@ -283,7 +283,7 @@ def _type_guard(types: dict[str, str], sized: list[str]) -> list[str]:
         '      return fail("WRONG_TYPE", key[1] .. " holds a " .. held .. ", not a " .. key[2])',
         "    end",
         "  end",
-        "  error(problem)",
+        "  probe()",
         "end",
     ]
 
