@@ -11,7 +11,7 @@ import time
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import redis
@@ -376,6 +376,22 @@ class TestLateReply:
                 get(late.scripts, "slow")
         finally:
             signal.signal(signal.SIGUSR1, before)
+        assert get(late.scripts, "next") == ("FOUND", [b"of next"])
+
+    def test_is_left_by_a_call_that_was_interrupted_before_it_waited(
+        self, late: LateReply, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        send = redis.Connection.send_packed_command
+
+        def send_and_be_interrupted(self: redis.Connection, command: Any) -> None:
+            send(self, command)
+            raise KeyboardInterrupt
+
+        assert get(late.scripts, "next") == ("FOUND", [b"of next"])
+        monkeypatch.setattr(redis.Connection, "send_packed_command", send_and_be_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            get(late.scripts, "slow")
+        monkeypatch.undo()
         assert get(late.scripts, "next") == ("FOUND", [b"of next"])
 
 

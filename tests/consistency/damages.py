@@ -199,6 +199,14 @@ DAMAGES += [*_member_damages(), *_ghosts(), *_garbage()]
 # Statuses, invocations and what belongs to them
 
 
+@damage("a status is another word of the status machine")
+def _(busy: Busy) -> list[Expected]:
+    id_ = busy.ids["running"]
+    _, *others = unpack(busy.raw.hget(busy.key("statuses"), id_) or b"")
+    busy.raw.hset(busy.key("statuses"), id_, pack("running:requires", *others))
+    return [("unreadable", "statuses", id_)]
+
+
 @damage("a status is gone")
 def _(busy: Busy) -> list[Expected]:
     id_ = busy.ids["running"]

@@ -89,6 +89,15 @@ def test_optional_parts_leave_no_trace(scripts: Scripts, snapshot: Snapshot) -> 
     }
 
 
+@pytest.mark.parametrize("length", [39, 40, 41])
+def test_call_is_found_by_its_id_or_the_digest_of_a_long_one(
+    scripts: Scripts, raw: Redis, key: Key, length: int
+) -> None:
+    args_id = "a" * (length - len("m.f:"))
+    upsert(scripts, invocation(("m", "f", args_id)))
+    assert raw.zrange(key("index"), 0, -1) == [call_member(f"m.f:{args_id}", "inv")]
+
+
 def test_reads_what_was_stored(scripts: Scripts) -> None:
     arguments = pack("x", BINARY)
     upsert(scripts, CHILD_IN_WORKFLOW, arguments=arguments)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lua.samples import BINARY, HOSTILE, MIB
-from pynenc_redis_lua.codec import to_bytes, to_text
+from pynenc_redis_lua.codec import pack, to_bytes, to_text
 from pynenc_redis_lua.errors import ScriptError
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ def test_later_context_replaces_the_earlier(scripts: Scripts) -> None:
     scripts.state_store_runner_contexts(items=[("r", b"a longer first one")])
     scripts.state_store_runner_contexts(items=[("r", b"second"), ("r", b"third")])
     assert get(scripts, "r") == [b"third"]
+
+
+def test_a_list_may_have_more_fields_than_the_stack_of_lua(scripts: Scripts) -> None:
+    contexts = pack(*(part for number in range(6_000) for part in (f"r{number}", "{}")))
+    scripts.state_add_histories(contexts=contexts, items=[])
+    assert len(get(scripts, *(f"r{number}" for number in range(6_000)))) == 6_000
 
 
 def test_empty_context_is_one(scripts: Scripts) -> None:

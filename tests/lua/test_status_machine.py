@@ -145,7 +145,9 @@ def test_unknown_invocation_is_no_refusal(
 
 
 @both
-@pytest.mark.parametrize("status", ["RUNNING", "running ", "unknown", "final", " "])
+@pytest.mark.parametrize(
+    "status", ["RUNNING", "running ", "unknown", "final", " ", "running:requires"]
+)
 def test_what_is_no_status_is_refused(
     scripts: Scripts, place: Place, snapshot: Snapshot, apply: Apply, status: str
 ) -> None:
@@ -166,6 +168,19 @@ def test_time_goes_on_where_the_clock_goes_back(
     place({change.id: change.before})
     assert apply(scripts, change).values[1] == b"%d" % (ahead + 1)
     assert life.record(change.id).at_us == ahead + 1
+
+
+@both
+@pytest.mark.parametrize("registered_us", [0, 7, 10**16])
+def test_time_of_the_registration_may_have_any_length(
+    scripts: Scripts, place: Place, apply: Apply, life: Life, registered_us: int
+) -> None:
+    # Of a server whose clock begins with the epoch, or of one far ahead.
+    before = Record("pending", "owner", registered_us=registered_us)
+    change = Change(before, InvocationStatus.RUNNING, "owner")
+    place({change.id: change.before})
+    assert apply(scripts, change).tag == "OK"
+    life.check()
 
 
 @both
