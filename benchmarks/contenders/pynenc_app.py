@@ -37,7 +37,8 @@ class PynencContender(Contender):
         super().__init__()
         self.app_id = "bench"
         self.conf: dict[str, Any] = {}
-        self.runner = RunnerContext("Benchmark", "benchmark")
+        # Else its process, machine and thread are in it, and bytes depend on the length of these.
+        self.runner = RunnerContext("Benchmark", "benchmark", None, 1, "machine", 1)
         self.use(self.build("thread", 1))
         self.inside: list[tuple[Pynenc, threading.Thread]] = []
         self.claimed: list[Any] = []
