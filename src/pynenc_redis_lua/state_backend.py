@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 # How often a process sends its contexts again: retention forgets those that nobody sends.
 RESEND_CONTEXTS_SECONDS = 3600
+# The largest result that comes along with a status, and for how long it is at hand.
+RESULT_BYTES = 4_096
+_AT_HAND_SECONDS = 1.0
 
 
 class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
@@ -70,6 +73,7 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
         super().__init__(app)
         self.connect(app, self.conf)
         self._deferring = threading.local()
+        self._at_hand = threading.local()
         self._contexts_sent: dict[str, float] = {}
         RedisStateBackend._latest = self.connection.settings
 
@@ -83,6 +87,7 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
     def purge(self) -> None:
         """Remove all data of the app, at once. The app stays listed for discovery."""
         self.scripts.state_purge()
+        self._at_hand.result = None
         self._runner_context_cache.clear()
         self._contexts_sent.clear()
 
@@ -310,7 +315,23 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
 
     # Results and exceptions
 
+    def keep_result(self, invocation_id: InvocationId, serialized: bytes) -> None:
+        """Keep a result that came with a status for this thread's next `get_result`.
+
+        It is of the moment of the status: whoever waits for an invocation asks for both.
+        """
+        self._at_hand.result = (invocation_id, serialized, time.monotonic() + _AT_HAND_SECONDS)
+
+    def _take_result(self, invocation_id: InvocationId) -> bytes | None:
+        at_hand = getattr(self._at_hand, "result", None)
+        self._at_hand.result = None
+        if at_hand is None:
+            return None
+        id_, serialized, until = at_hand
+        return serialized if id_ == invocation_id and time.monotonic() < until else None
+
     def _set_result(self, invocation_id: InvocationId, serialized_result: str) -> None:
+        self._at_hand.result = None
         self.scripts.state_set_result(
             invocation_id=invocation_id, serialized=to_bytes(serialized_result)
         )
@@ -321,6 +342,8 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
         Raises:
             KeyError: If none is stored.
         """
+        if (kept := self._take_result(invocation_id)) is not None:
+            return to_text(kept)
         reply = self.scripts.state_get_result(invocation_id=invocation_id)
         if reply.tag == "NONE":
             raise KeyError(f"no result is stored for invocation {invocation_id}")

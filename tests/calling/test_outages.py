@@ -291,6 +291,24 @@ class TestCutConnections:
                 cut += client.execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
                 load.wait_for_calls(5)
 
+    def test_are_made_anew_without_waiting(self, one_server: Server) -> None:
+        settings = settings_of(one_server, redis_outage_budget=0.0)
+        scripts = scripts_on(Connection(settings), "app")
+        assert put(scripts) == ("OK", [])
+        with one_server.client() as client:
+            client.execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert get(scripts) == FOUND
+
+    def test_that_hang_are_not_tried_twice(self, own: OwnServer) -> None:
+        values = {"redis_outage_budget": 0.0, "socket_timeout": 1.0}
+        scripts = scripts_on(Connection(settings_of(own.server, **values)), "app")
+        put(scripts)
+        own.process.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        with pytest.raises(ServerUnavailableError, match=r"within 1 s \(socket_timeout\)"):
+            get(scripts)
+        assert 1.0 <= time.monotonic() - begin < 1.9
+
 
 class TestCluster:
     def test_that_is_not_there_is_waited_for(self, own: OwnServer) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pynenc import Pynenc
 
 SUBMIT, CLAIM, COMMIT = (f"orchestrator/{name}" for name in ("submit", "claim", "commit_status"))
-STATUS, RESULT = "orchestrator/get_status", "state/get_result"
+STATUS = "orchestrator/get_status"
 ONE = runner("one")
 
 
@@ -39,12 +39,12 @@ class TestOneInvocation:
         [(life_tasks.noop, (), None), (life_tasks.add, (1, 2), 3)],
         ids=["without arguments", "with arguments"],
     )
-    def test_costs_six_round_trips(
+    def test_costs_five_round_trips(
         self, app: Pynenc, sent: Sent, task: object, arguments: tuple[int, ...], result: object
     ) -> None:
         assert run_to_result(app, task, *arguments) == result
-        assert sent.round_trips == 6
-        assert sent.take() == [SUBMIT, CLAIM, COMMIT, COMMIT, STATUS, RESULT]
+        assert sent.round_trips == 5
+        assert sent.take() == [SUBMIT, CLAIM, COMMIT, COMMIT, STATUS]
 
     def test_costs_as_much_for_a_new_runner(self, app: Pynenc, sent: Sent) -> None:
         invocation = bind(app, life_tasks.noop)()
@@ -52,7 +52,7 @@ class TestOneInvocation:
         [claimed] = app.orchestrator.get_invocations_to_run(1, new)
         claimed.run(new)
         assert invocation.result is None
-        assert sent.take() == [SUBMIT, CLAIM, COMMIT, COMMIT, STATUS, RESULT]
+        assert sent.take() == [SUBMIT, CLAIM, COMMIT, COMMIT, STATUS]
 
     def test_costs_one_commit_more_for_the_parent_that_waits(self, app: Pynenc, sent: Sent) -> None:
         child = bind(app, life_tasks.noop)()

@@ -292,7 +292,6 @@ class TestCosts:
             commit,
             commit,
             "orchestrator/get_status",
-            "state/get_result",
         ]
 
     def test_a_look_and_a_record_for_a_change_that_is_watched(

@@ -190,17 +190,37 @@ def test_reads_what_stands(life: Life) -> None:
     life.running("a", queue="some queue", priority=0.25)
     life.send_back("retry", "a", queue="some queue", priority=sortable_priority(0.25))
     record = life.record("a")
-    assert life.scripts.orchestrator_get_status(invocation_id="a") == (
+    assert life.scripts.orchestrator_get_status(invocation_id="a", result_bytes=4) == (
         "FOUND",
         [
             *(b"retry", pack(None), b"%d" % record.at_us, b"1"),
-            *(b"some queue", sortable_priority(0.25)),
+            *(b"some queue", sortable_priority(0.25), None),
         ],
     )
 
 
+@pytest.mark.parametrize(("result_bytes", "read"), [(3, None), (4, b"four"), (5, b"four")])
+def test_reads_a_result_along_that_is_not_too_large(
+    life: Life, result_bytes: int, read: bytes | None
+) -> None:
+    life.running("a")
+    life.finish("a", b"four")
+    reply = life.scripts.orchestrator_get_status(invocation_id="a", result_bytes=result_bytes)
+    assert reply.values[-1] == read
+
+
+def test_reads_no_result_of_what_has_not_succeeded(life: Life) -> None:
+    life.running("a")
+    life.scripts.state_set_result(invocation_id="a", serialized=b"four")
+    reply = life.scripts.orchestrator_get_status(invocation_id="a", result_bytes=4)
+    assert reply.values[-1] is None
+
+
 def test_reads_no_status_of_an_unknown_invocation(life: Life) -> None:
-    assert life.scripts.orchestrator_get_status(invocation_id="a") == ("UNKNOWN", [])
+    assert life.scripts.orchestrator_get_status(invocation_id="a", result_bytes=4) == (
+        "UNKNOWN",
+        [],
+    )
 
 
 def test_reads_several_statuses_in_the_order_asked_for(life: Life) -> None:

@@ -15,6 +15,7 @@ from pynenc_redis_lua.orchestrator.concurrency import argument_digests, digest
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import call_name, status_record
 from pynenc_redis_lua.scripts.runner import batches
+from pynenc_redis_lua.state_backend import RESULT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +42,14 @@ class Queries(OrchestratorCore):
         Raises:
             KeyError: If the invocation is not known.
         """
-        reply = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
+        reply = self.scripts.orchestrator_get_status(
+            invocation_id=invocation_id, result_bytes=RESULT_BYTES if self._state else 0
+        )
         if reply.tag == "UNKNOWN":
             raise KeyError(f"no invocation {invocation_id}")
-        status, owner, time_us, *_ = reply.values
+        status, owner, time_us, *_, result = reply.values
+        if self._state and result is not None:
+            self._state.keep_result(invocation_id, result)
         return status_record(status, owner, time_us)
 
     def filter_by_status(
@@ -167,7 +172,7 @@ class Queries(OrchestratorCore):
 
     def get_invocation_retries(self, invocation_id: InvocationId) -> int:
         """Return how often an invocation was retried; 0 for one that is not known."""
-        reply = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
+        reply = self.scripts.orchestrator_get_status(invocation_id=invocation_id, result_bytes=0)
         return 0 if reply.tag == "UNKNOWN" else int(reply.values[3])
 
     def index_arguments_for_concurrency_control(

@@ -181,7 +181,9 @@ class Transitions(OrchestratorCore):
             super().reroute_invocations(invocations_to_reroute, runner_ctx)
             return
         for invocation_id in invocations_to_reroute:
-            known = self.scripts.orchestrator_get_status(invocation_id=invocation_id)
+            known = self.scripts.orchestrator_get_status(
+                invocation_id=invocation_id, result_bytes=0
+            )
             if known.tag == "UNKNOWN":
                 raise KeyError(f"no invocation {invocation_id}")
             queue = (to_text(known.values[4]), known.values[5])

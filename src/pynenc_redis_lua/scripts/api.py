@@ -637,13 +637,17 @@ class Scripts(ScriptRunner):
         """
         return self.call("orchestrator/expire_runners", age_us=age_us, count=count)
 
-    def orchestrator_get_status(self, *, invocation_id: str) -> Reply:
-        """Read the status of an invocation.
+    def orchestrator_get_status(self, *, invocation_id: str, result_bytes: int) -> Reply:
+        """Read the status of an invocation, and its result if it succeeded.
 
-        Replies: FOUND status owner time retries queue priority | UNKNOWN.
+        A result larger than `result_bytes` is left where it is. Who waits wants both.
+
+        Replies: FOUND status owner time retries queue priority result | UNKNOWN.
         Cost: O(1).
         """
-        return self.call("orchestrator/get_status", invocation_id=invocation_id)
+        return self.call(
+            "orchestrator/get_status", invocation_id=invocation_id, result_bytes=result_bytes
+        )
 
     def orchestrator_heartbeat(
         self,

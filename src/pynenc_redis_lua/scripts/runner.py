@@ -13,7 +13,6 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import hiredis
 from redis import exceptions as redis_errors
 from redis.cluster import RedisCluster
 
@@ -24,8 +23,6 @@ from pynenc_redis_lua.scripts.recent import Call, RecentCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from redis import ConnectionPool
 
     from pynenc_redis_lua.client import Connection
     from pynenc_redis_lua.scripts.library import Library, Script
@@ -79,8 +76,6 @@ _CODES: dict[type[Exception], str] = {
 _CODE = re.compile(r"[A-Z][A-Z0-9_]*")
 _LINE = re.compile(r"user_script:(\d+)")
 _SUFFIX = re.compile(r"\s*script: (?:[0-9a-f]{40}, )?on @?user_script:\d+\.?$")
-# Declared for tuples of one.
-_pack_command: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
 # What servers say when a script's user may not do what the script does.
 _FORBIDDEN = ("ACL failure in script", "The user executing the script can't")
 
@@ -292,16 +287,17 @@ class ScriptRunner:
         return {}
 
     def _send(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
-        client: Any = self.connection.client
         command = (prepared.command, prepared.sha1, len(keys), *keys, *argv)
         try:
             if not self.connection.settings.cluster:
-                return _exchange(client.connection_pool, command)
+                return self.connection.exchange(command)
+            client: Any = self.connection.client
             return client.execute_command(*command, **self._target(client, keys[0]))
         except redis_errors.NoScriptError:
             # The server was restarted or its scripts flushed; nothing has run yet. EVAL loads and
             # runs in one command: between SCRIPT LOAD and EVALSHA they could be flushed again.
             evaluate = prepared.command.replace("SHA", "")
+            client = self.connection.client
             options = self._target(client, keys[0])
             return client.execute_command(evaluate, prepared.text, *command[2:], **options)
 
@@ -326,26 +322,6 @@ class ScriptRunner:
             # Managed servers and ACLs forbid CONFIG; then the default is the best guess.
             pass
         return _DEFAULT_VALUE_LIMIT
-
-
-def _exchange(pool: ConnectionPool, command: tuple[Any, ...]) -> Any:
-    """Send a command to a server that is no cluster, and return its reply.
-
-    redis-py's `execute_command` does the same at more than twice the cost: it is made for commands
-    of any kind, and for retries, which here are the runner's.
-    """
-    connection = pool.get_connection()
-    try:
-        connection.send_packed_command([_pack_command(command)])
-        return connection.read_response()
-    except redis_errors.ResponseError:
-        raise
-    except BaseException:
-        # Its reply may come yet: who takes this connection next must not read it.
-        connection.disconnect()
-        raise
-    finally:
-        pool.release(connection)
 
 
 class _Prepared:
