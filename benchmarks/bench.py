@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from benchmarks.contender import Contender, Running
+
+# How long it may take the server at the most to notice that a worker is dead.
+_DEAD_SECONDS = 5.0
 
 type Turn = Callable[[Running, int], Iterable[Sample]]
 
@@ -67,13 +71,18 @@ class Bench:
 
     def fail(self, case: str, name: str, why: str) -> None:
         """Note that a contender failed, which takes no further part in that case."""
-        self.failures.append(f"{name} in {case}: {why}")
-        print(self.failures[-1], file=sys.stderr, flush=True)
+        print(f"{name} in {case}: {why}", file=sys.stderr, flush=True)
+        # The rest is a traceback, with paths of this machine.
+        self.failures.append(f"{name} in {case}: {why.splitlines()[0]}")
         # Nobody knows in which state it is.
         self._running.pop(name).end()
 
     def empty(self, one: Running) -> None:
         """Have nothing on the server, and nothing in the contender."""
+        # Else the server gives the next task to a worker that it does not know to be dead.
+        deadline = time.monotonic() + _DEAD_SECONDS
+        while self.client.info("clients")["blocked_clients"] and time.monotonic() < deadline:
+            time.sleep(0.001)
         self.client.flushall()
         one.do("reset")
 

@@ -109,10 +109,10 @@ class Running:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise JobError(f"{self.name} ended in {job}; see {_log(self.contender)}")
+            raise JobError(f"{self.name} ended in {job}\nsee {_log(self.contender)}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise JobError(f"{self.name} failed in {job}: {reply['error']}")
+            raise JobError(f"{self.name} failed in {job}\n{reply['error']}")
         return reply
 
     def end(self) -> None:

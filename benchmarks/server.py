@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 # In order of preference.
 _SERVERS = ("valkey-9.1", "valkey-8.1", "redis-7.0")
 # What the meter itself asks for.
-_OWN = ("cmdstat_config", "cmdstat_info", "cmdstat_slowlog")
+_OWN = ("config", "info", "slowlog")
+_OWN_STATS = tuple(f"cmdstat_{name}" for name in _OWN)
 
 
 class Meter:
@@ -45,16 +46,20 @@ class Meter:
         value = job()
         counted = self.client.info("stats", "commandstats")
         commands = {name: of for name, of in counted.items() if name.startswith("cmdstat_")}
-        slow = self.client.slowlog_get(10_000)
+        slow = [
+            entry["duration"]
+            for entry in self.client.slowlog_get(10_000)
+            if entry["command"].decode("ascii", "replace").partition(" ")[0].lower() not in _OWN
+        ]
         return value, {
             "server_cpu": self._cpu() - cpu,
             "requests": counted["total_reads_processed"] - self._overhead["requests"],
             "commands": sum(
-                of["calls"] for name, of in commands.items() if not name.startswith(_OWN)
+                of["calls"] for name, of in commands.items() if not name.startswith(_OWN_STATS)
             ),
             "sent": counted["total_net_input_bytes"] - self._overhead["sent"],
             "received": counted["total_net_output_bytes"] - self._overhead["received"],
-            "longest_block": max((entry["duration"] for entry in slow), default=0) / 1e6,
+            "longest_block": max(slow, default=0) / 1e6,
         }
 
     def _cpu(self) -> float:
