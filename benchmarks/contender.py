@@ -112,7 +112,8 @@ class Running:
             raise JobError(f"{self.name} ended in {job}\nsee {_log(self.contender)}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise JobError(f"{self.name} failed in {job}\n{reply['error']}")
+            kind = reply["error"].splitlines()[-1].partition(":")[0]
+            raise JobError(f"{self.name} failed in {job} by {kind}\n{reply['error']}")
         return reply
 
     def end(self) -> None:

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `history`.
 --- Its records can be read, and are found by their time.
--- @version 7
+-- @version 8
 -- @key statuses
 -- @key invocations
 -- @key history
@@ -38,7 +38,7 @@ local function check(invocation_id, records)
       report("unreadable", history, invocation_id, text, keep(invocation_id, readable))
       return
     end
-    local member = time_member(position, invocation_id)
+    local member = time_member(position, time_name(invocation_id))
     local text = "a record begins at byte " .. position
     expect_score(history_times, member, fields[1], invocation_id, text)
     position = after

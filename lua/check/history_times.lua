@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `history_times`: each member refers to a record.
--- @version 7
+-- @version 8
 -- @key history
 -- @key history_times
 -- @arg cursor str
@@ -18,7 +18,7 @@ local function check(member)
   if not invocation_id or position < 1 or not readable_field(records, position) then
     local text = "there is no record at byte " .. (position or 0)
     remove_stray(history_times, member, invocation_id or "", text)
-  elseif member ~= time_member(position, invocation_id) then
+  elseif member ~= time_member(position, time_name(invocation_id)) then
     remove_stray(history_times, member, invocation_id, "the record has another member")
   end
 end

@@ -1,6 +1,7 @@
 --[[% use "lib/put.lua" %]]
 -- Writes of a batch, gathered by key: one command for many fields costs the server a fraction of as
--- many commands. Nothing may read what was put since `put = gather` before write_gathered().
+-- many commands. Nothing may read what was put since `put = gather` before write_gathered(), and what is
+-- put under one key is put by one command.
 local gathered, keys_gathered = {}, {}
 
 local function write_one(key)

@@ -1,12 +1,11 @@
 --[[% use "lib/pack.lua" %]]
--- The member of `history_times` for the record at a byte of a history. There is one for each record, so
--- a UUID is kept as its 16 bytes, behind one that begins no packed field.
-local function time_member(position, invocation_id)
+-- An invocation as members of `history_times` name it. There is one for each record, so a UUID is kept as
+-- its 16 bytes, behind one that begins no packed field.
+local function time_name(invocation_id)
   local pattern = "^(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)(%x%x%x%x%x%x%x%x)$"
   local a, b, c, d, e, f = string.match(invocation_id, pattern)
-  local place = pack(tostring(position))
   if not a or string.find(invocation_id, "%u") then
-    return place .. pack(invocation_id)
+    return pack(invocation_id)
   end
   local uuid = struct.pack(
     ">I4I2I2I2I2I4",
@@ -17,5 +16,10 @@ local function time_member(position, invocation_id)
     tonumber(e, 16),
     tonumber(f, 16)
   )
-  return place .. "\255" .. uuid
+  return "\255" .. uuid
+end
+
+-- The member of `history_times` for the record at a byte of the history of an invocation of that name.
+local function time_member(position, name)
+  return pack(tostring(position)) .. name
 end

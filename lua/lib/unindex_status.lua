@@ -1,7 +1,8 @@
 --[[% use "lib/status_members.lua" %]]
+--[[% use "lib/put.lua" %]]
 local function unindex_status(invocation_id, record)
-  redis.call("ZREM", task_index, task_member(invocation_id, record))
+  put("ZREM", task_index, task_member(invocation_id, record))
   for _, member in ipairs(concurrency_members(invocation_id, record)) do
-    redis.call("ZREM", concurrency, member)
+    put("ZREM", concurrency, member)
   end
 end

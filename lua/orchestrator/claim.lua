@@ -6,7 +6,7 @@
 --- changed how (and which of them orchestrator/release has to release more of), and how many wait for
 --- their slot. `left` says whether the queue holds anything that
 --- was not looked at.
--- @version 12
+-- @version 13
 -- @key statuses
 -- @key open
 -- @key expiring
@@ -94,7 +94,6 @@ local function hold_back(invocation_id, record)
 end
 
 local function claim(invocation_id, record)
-  dequeue(invocation_id)
   change(invocation_id, record, "pending")
   hand_out(invocation_id)
 end
@@ -110,14 +109,15 @@ local function consider_awaited(invocation_id)
   if not record or not is(record.status, "available") then
     redis.call("ZREM", blocking, invocation_id)
   elseif not is_held_back(invocation_id, record) then
+    dequeue(invocation_id)
     claim(invocation_id, record)
   end
 end
 
 -- An invocation that is not free to run any more leaves the queue and nothing else happens to it.
-local function consider_queued(invocation_id)
+local function consider_queued(invocation_id, member)
   local record = read_status(invocation_id)
-  dequeue(invocation_id)
+  dequeue(invocation_id, member)
   if not record or not is(record.status, "available") then
     return
   elseif is_held_back(invocation_id, record) then
@@ -155,7 +155,7 @@ while #ids < count and looked_at < math.max(4 * count, 100) do
     looked_at = looked_at + 1
     -- One that was queued twice left the queue with its first place.
     if redis.call("ZREM", queue, member) == 1 then
-      consider_queued(queued_id(queue_name, member))
+      consider_queued(queued_id(queue_name, member), member)
     end
   end
 end

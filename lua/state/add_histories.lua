@@ -1,6 +1,6 @@
 #!lua
 --- Append history records, and the contexts of the runners that they name.
--- @version 8
+-- @version 9
 -- @key history
 -- @key history_times
 -- @key runner_contexts

@@ -249,7 +249,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "op": "set",
     },
     "orchestrator/commit_status": _commit("committed", "success", "result", b"result")[1],
-    "orchestrator/get_status": {"invocation_id": "submitted", "result_bytes": 0},
+    "orchestrator/get_status": {"invocation_id": "committed", "result_bytes": 100},
     "orchestrator/statuses_of": {"items": [("unknown",), ("submitted",)]},
     "orchestrator/requeue": _send_back("retried", "retry"),
     "orchestrator/count_retry": {"invocation_id": "counted", "op": "count"},

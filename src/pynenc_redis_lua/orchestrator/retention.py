@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pynenc_redis_lua.scripts.runner import Reply
 
 # What is looked at in one step, which stays below ten milliseconds of the server's time.
-_STEP = 50
+_STEP = 25
 
 
 class Retention(OrchestratorCore):
