@@ -188,11 +188,12 @@ def latencies(record: Record, known: dict[str, Contender]) -> str:
             known[name].title,
             amount(record.each("latency", name, "p50"), MILLI, 2),
             amount(record.each("latency", name, "p90"), MILLI, 2),
+            amount(record.each("latency", name, "p99"), MILLI, 2),
         ]
         for name in record.contenders("latency")
     ]
     heading = "## From submission to start on an idle worker, settings as delivered\n\n"
-    return heading + table(["", "p50, ms", "p90, ms"], rows) if rows else ""
+    return heading + table(["", "p50, ms", "p90, ms", "p99, ms"], rows) if rows else ""
 
 
 def growth(record: Record) -> str:

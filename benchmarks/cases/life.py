@@ -17,12 +17,12 @@ COUNT = 500
 WORKED = 200
 BATCH = 1_000
 WORKERS = (1, 2, 4, 8)
-LATENCIES = 32
+LATENCIES = 100
 # Seconds between the end of a task and the next one. The shortest pause is longer than any worker
-# sleeps after a task, so that it is idle. From there they are spread over two rounds of the longest
+# sleeps after a task, so that it is idle. From there they are spread over a round of the longest
 # loop (ours: a second at the doorbell, two sleeps of pynenc's), each as far from the others as can
 # be: a worker is met in what it does in proportion to how long it does it.
-SHORTEST_PAUSE, SPREAD = 0.25, 2.4
+SHORTEST_PAUSE, SPREAD = 0.25, 1.2
 GOLDEN = (5**0.5 - 1) / 2
 PAUSES = [SHORTEST_PAUSE + SPREAD * (number * GOLDEN % 1) for number in range(LATENCIES)]
 
@@ -105,6 +105,7 @@ def latency(bench: Bench) -> Iterator[Sample]:
         figures = {
             "p50": Spread.of(found).median,
             "p90": ordered[round(0.9 * (len(ordered) - 1))],
+            "p99": ordered[round(0.99 * (len(ordered) - 1))],
         }
         yield Sample("latency", one.name, 0, number, 1, figures)
 
