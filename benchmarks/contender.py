@@ -112,8 +112,8 @@ class Running:
             raise JobError(f"{self.name} ended in {job}\nsee {_log(self.contender)}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            kind = reply["error"].splitlines()[-1].partition(":")[0]
-            raise JobError(f"{self.name} failed in {job} by {kind}\n{reply['error']}")
+            what = f"{self.name} failed in {job} by {reply['error']}"
+            raise JobError(f"{what}\n{reply['traceback']}")
         return reply
 
     def end(self) -> None:

@@ -68,8 +68,8 @@ def serve(contender: Contender, sends: Sends) -> None:
             job = json.loads(line)
             try:
                 reply = _do(contender, sends, getattr(contender, job.pop("job")), job)
-            except Exception:  # noqa: BLE001 - the benchmark raises it again
-                reply = {"error": traceback.format_exc()}
+            except Exception as error:  # noqa: BLE001 - the benchmark raises it again
+                reply = {"error": type(error).__name__, "traceback": traceback.format_exc()}
             print(json.dumps(reply), file=replies)
     finally:
         contender.stop_worker()

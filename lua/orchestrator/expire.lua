@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove invocations that have been final for a time, wholly, at most `count` of them.
 --- Replies with how many were looked at; one that many others are tied to takes several calls.
--- @version 15
+-- @version 16
 -- @key statuses
 -- @key registered
 -- @key open
@@ -43,17 +43,34 @@
 --[[% use "lib/release_client_data.lua" %]]
 put = gather
 
-local function forget_status(invocation_id, record, places)
-  if record then
-    record = parse_status(record)
-    unindex_status(invocation_id, record)
-    for _, member in ipairs(argument_members(invocation_id, record)) do
+-- All that is removed of an invocation but payloads, which may be large. It fails on what is unreadable,
+-- and is therefore made before anything of that invocation is written.
+local function remains_of(invocation_id, stored, status)
+  local remains = { index = {}, times = {}, status = status and parse_status(status) }
+  if stored then
+    unpack_list(stored)
+    remains.index = index_members(invocation_id, stored)
+  end
+  if status then
+    remains.arguments = argument_members(invocation_id, remains.status)
+    table.insert(remains.index, call_member(remains.status.call, invocation_id))
+  end
+  local records = redis.call("HGET", history, invocation_id) or ""
+  local name, position = time_name(invocation_id), 1
+  while position <= #records do
+    table.insert(remains.times, time_member(position, name))
+    local _, after = unpack_field(records, position)
+    position = after
+  end
+  return remains
+end
+
+local function forget_status(invocation_id, remains)
+  if remains.status then
+    unindex_status(invocation_id, remains.status)
+    for _, member in ipairs(remains.arguments) do
       put("ZREM", concurrency, member)
     end
-    redis.call("ZREM", index, call_member(record.call, invocation_id))
-  end
-  if places then
-    dequeue(invocation_id)
   end
   put("HDEL", statuses, invocation_id)
   put("ZREM", registered, invocation_id)
@@ -61,54 +78,60 @@ local function forget_status(invocation_id, record, places)
   put("ZREM", expiring, invocation_id)
 end
 
-local function forget_history(invocation_id, records)
-  local name, position = time_name(invocation_id), 1
-  while records and position <= #records do
-    put("ZREM", history_times, time_member(position, name))
-    local _, after = unpack_field(records, position)
-    position = after
+local function forget_history(invocation_id, remains)
+  for _, member in ipairs(remains.times) do
+    put("ZREM", history_times, member)
   end
   put("HDEL", history, invocation_id)
 end
 
-local function forget_payload(key, invocation_id, payload)
-  if payload then
-    release_client_data(invocation_id, payload)
-    put("HDEL", key, invocation_id)
+local function forget_payloads(invocation_id)
+  for _, key in ipairs({ arguments, results, exceptions }) do
+    local payload = redis.call("HGET", key, invocation_id)
+    if payload then
+      release_client_data(invocation_id, payload)
+      put("HDEL", key, invocation_id)
+    end
   end
 end
 
-local function forget_invocation(invocation_id, record)
-  if record then
+local function forget_invocation(invocation_id, remains)
+  if remains.index[1] then
     -- At once: whether another one is the last of its workflow is read from there.
-    redis.call("ZREM", index, unpack(index_members(invocation_id, record)))
-    put("HDEL", invocations, invocation_id)
+    redis.call("ZREM", index, unpack(remains.index))
   end
+  put("HDEL", invocations, invocation_id)
 end
 
 local before = decimal(now_us() - age_us)
 local expired = redis.call("ZRANGE", expiring, "-inf", before, "BYSCORE", "LIMIT", 0, count)
-local found = {}
-for _, key in ipairs({ invocations, statuses, queued, history, arguments, results, exceptions }) do
-  found[key] = read_many(key, expired)
-end
+local records, states = read_many(invocations, expired), read_many(statuses, expired)
+local places = read_many(queued, expired)
 start_writing()
 -- What may be long goes first and in steps: until that is gone the invocation is found again.
 local looked_at, left = 0, 500
 for i, invocation_id in ipairs(expired) do
-  local record = found[invocations][i]
+  local readable, remains = pcall(remains_of, invocation_id, records[i], states[i])
+  if not readable then
+    -- Those before it go all the same.
+    if i == 1 then
+      error(remains, 0)
+    end
+    break
+  end
   looked_at = i
-  left = left - (record and forget_workflow(invocation_id, record, 500) or 0)
+  left = left - (records[i] and forget_workflow(invocation_id, records[i], 500) or 0)
   left = left - release_waiters(invocation_id)
   if left <= 0 or has_edges(invocation_id) then
     break
   end
-  forget_status(invocation_id, found[statuses][i], found[queued][i])
-  forget_history(invocation_id, found[history][i])
-  for _, key in ipairs({ arguments, results, exceptions }) do
-    forget_payload(key, invocation_id, found[key][i])
+  if places[i] then
+    dequeue(invocation_id)
   end
-  forget_invocation(invocation_id, record)
+  forget_status(invocation_id, remains)
+  forget_history(invocation_id, remains)
+  forget_payloads(invocation_id)
+  forget_invocation(invocation_id, remains)
 end
 write_gathered()
 return { "OK", looked_at }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _socket
 import inspect
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -166,25 +168,23 @@ class Connection:
         """
         client: Any = self.client
         pool = client.connection_pool
-        packed = [_pack_command(command)]
-        connection = pool.pool.get() or pool.make_connection()
+        connection = pool.pool.get()
         try:
-            if connection._sock:  # noqa: SLF001 - redis-py 7 does not tell otherwise
-                try:
-                    return _ask(connection, packed)
-                except RedisConnectionError:
-                    connection.disconnect()
-            connection.connect()
-            return _ask(connection, packed)
+            connection = connection or pool.make_connection()
+            reply = _ask_anew_if_cut(connection, [_pack_command(command)])
+            if connection.should_reconnect():
+                connection.disconnect()
         except ResponseError:
             raise
         except BaseException:
-            # Its reply may come yet: who takes this connection next must not read it.
-            connection.disconnect()
-            raise
-        finally:
-            if connection.should_reconnect():
+            if connection:
+                # Its reply may come yet: who takes this connection next must not read it.
                 connection.disconnect()
+            raise
+        else:
+            return reply
+        finally:
+            # None is what redis-py has there for one that is not made yet.
             pool.pool.put_nowait(connection)
 
     def pop_first(
@@ -246,7 +246,9 @@ class Connection:
 
     def _connected(self, connection: RedisConnection) -> None:
         connection.on_connect()
-        if connection.socket_timeout and not isinstance(connection, SSLConnection):
+        # TLS reads more than once for a reply; gevent and the like have sockets of their own.
+        plain = not isinstance(connection, SSLConnection)
+        if connection.socket_timeout and plain and isinstance(connection._sock, _socket.socket):  # noqa: SLF001
             _time_out_in_kernel(connection)
         self._count(connection)
 
@@ -261,12 +263,25 @@ class Connection:
         )
 
 
+def _ask_anew_if_cut(connection: Any, packed: list[bytes]) -> Any:
+    if connection._sock:  # noqa: SLF001 - redis-py 7 does not tell otherwise
+        try:
+            return _ask(connection, packed)
+        except RedisConnectionError:
+            connection.disconnect()
+    connection.connect()
+    return _ask(connection, packed)
+
+
 def _ask(connection: Any, packed: list[bytes]) -> Any:
+    handled = sys.exception()
     try:
         connection.send_packed_command(packed)
         return connection.read_response()
     except RedisConnectionError as error:
-        if isinstance(error.__context__, BlockingIOError):
+        cause = error.__context__
+        # What the caller handles meanwhile is a context, too.
+        if isinstance(cause, BlockingIOError) and cause is not handled:
             seconds = connection.socket_timeout
             raise RedisTimeoutError(f"no answer within {seconds:g} s (socket_timeout)") from error
         raise

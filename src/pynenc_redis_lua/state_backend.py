@@ -87,7 +87,8 @@ class RedisStateBackend(RedisComponent, BaseStateBackend[Params, Result]):
     def purge(self) -> None:
         """Remove all data of the app, at once. The app stays listed for discovery."""
         self.scripts.state_purge()
-        self._at_hand.result = None
+        # Of all threads.
+        self._at_hand = threading.local()
         self._runner_context_cache.clear()
         self._contexts_sent.clear()
 

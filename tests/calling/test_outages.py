@@ -6,6 +6,7 @@ A call that must wait is made in a thread, and the test goes on when it was seen
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 import traceback
@@ -281,6 +282,16 @@ class TestReplica:
         assert get(scripts_on(Connection(settings_of(pair[0])), "app")) == FOUND
 
 
+class Wrapped:
+    """A socket as gevent has it: one of Python's is inside."""
+
+    def __init__(self, inside: Any) -> None:
+        self._inside = inside
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inside, name)
+
+
 class TestCutConnections:
     def test_fail_no_call(self, program: Path, start: Callable[..., Server]) -> None:
         server = start(program)
@@ -298,6 +309,48 @@ class TestCutConnections:
         with one_server.client() as client:
             client.execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
         assert get(scripts) == FOUND
+
+    def test_are_made_anew_whatever_the_caller_handles(self, one_server: Server) -> None:
+        settings = settings_of(one_server, redis_outage_budget=0.0)
+        scripts = scripts_on(Connection(settings), "app")
+        assert put(scripts) == ("OK", [])
+        first, _second = socket.socketpair()
+        first.setblocking(False)
+        try:
+            first.recv(1)
+        except BlockingIOError:
+            with one_server.client() as client:
+                client.execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
+            assert get(scripts) == FOUND
+
+    def test_that_can_not_be_made_keep_no_place_in_the_pool(
+        self, one_server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scripts = scripts_on(
+            Connection(settings_of(one_server, redis_pool_max_connections=1)), "app"
+        )
+        made = redis.Connection.__init__
+
+        def fails(*_args: object, **_options: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(redis.Connection, "__init__", fails)
+        with pytest.raises(MemoryError):
+            put(scripts)
+        monkeypatch.setattr(redis.Connection, "__init__", made)
+        assert put(scripts) == ("OK", [])
+
+    def test_of_another_kind_of_socket_keep_their_timeout(
+        self, own: OwnServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connect = redis.Connection._connect
+        monkeypatch.setattr(redis.Connection, "_connect", lambda self: Wrapped(connect(self)))
+        values = {"redis_outage_budget": 0.0, "socket_timeout": 0.5}
+        scripts = scripts_on(Connection(settings_of(own.server, **values)), "app")
+        put(scripts)
+        own.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(ServerUnavailableError, match="Timeout"):
+            get(scripts)
 
     def test_that_hang_are_not_tried_twice(self, own: OwnServer) -> None:
         values = {"redis_outage_budget": 0.0, "socket_timeout": 1.0}

@@ -96,6 +96,14 @@ def test_is_gone_with_a_purge(app: Pynenc) -> None:
         app.state_backend.get_result(id_)
 
 
+def test_is_gone_with_a_purge_of_another_thread(app: Pynenc) -> None:
+    id_ = asked(app, 1)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(app.state_backend.purge).result()
+    with pytest.raises(KeyError):
+        app.state_backend.get_result(id_)
+
+
 def test_is_not_what_was_stored_since(app: Pynenc) -> None:
     id_ = asked(app, 1)
     app.state_backend.set_result(id_, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from lua.life import SECOND, YEAR
 from lua.model import LONG_AGO, NORMAL, QUEUE, TASK, Record
 from lua.samples import HOSTILE, invocation
 from pynenc_redis_lua.codec import pack, to_bytes
+from pynenc_redis_lua.errors import ScriptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,6 +197,31 @@ def test_long_history_goes_wholly(life: Life) -> None:
     assert len(life.snapshot()["history_times"]) == 64
     life.expire()
     assert left(life) == {}
+
+
+@pytest.mark.parametrize("name", ["invocations", "statuses", "history"])
+def test_those_before_an_unreadable_one_go_wholly(
+    life: Life, raw: Redis, key: Key, name: str
+) -> None:
+    for id_ in ("a", "bad", "c"):
+        store(life, reference("a"), b"data")
+        life.running(id_, arguments=pack("x", reference("a")))
+        life.finish(id_)
+    readable = raw.hget(key(name), "bad")
+    raw.hset(key(name), "bad", b"\xc1 rubbish")
+    once = life.snapshot()
+    # Not by `life`, whose check reads all there is.
+    expire = partial(life.scripts.orchestrator_expire, age_us=0, count=100)
+    assert expire().values == [1]
+    kept = life.snapshot()
+    for held in ("invocations", "arguments", "results", "history", "statuses"):
+        assert kept[held] == {id_: value for id_, value in once[held].items() if id_ != b"a"}
+    with pytest.raises(ScriptError):
+        expire()
+    assert life.snapshot() == kept
+    raw.hset(key(name), "bad", readable)
+    assert life.expire() == 2
+    assert left(life).keys() <= {"client_data", "client_data_idle"}
 
 
 def test_invocations_registered_for_other_backends_leave_nothing(life: Life) -> None:

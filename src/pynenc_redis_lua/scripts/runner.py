@@ -287,19 +287,20 @@ class ScriptRunner:
         return {}
 
     def _send(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
-        command = (prepared.command, prepared.sha1, len(keys), *keys, *argv)
+        arguments = (len(keys), *keys, *argv)
         try:
-            if not self.connection.settings.cluster:
-                return self.connection.exchange(command)
-            client: Any = self.connection.client
-            return client.execute_command(*command, **self._target(client, keys[0]))
+            return self._exchange(keys[0], prepared.command, prepared.sha1, *arguments)
         except redis_errors.NoScriptError:
             # The server was restarted or its scripts flushed; nothing has run yet. EVAL loads and
             # runs in one command: between SCRIPT LOAD and EVALSHA they could be flushed again.
             evaluate = prepared.command.replace("SHA", "")
-            client = self.connection.client
-            options = self._target(client, keys[0])
-            return client.execute_command(evaluate, prepared.text, *command[2:], **options)
+            return self._exchange(keys[0], evaluate, prepared.text, *arguments)
+
+    def _exchange(self, key: bytes, *command: Any) -> Any:
+        if not self.connection.settings.cluster:
+            return self.connection.exchange(command)
+        client: Any = self.connection.client
+        return client.execute_command(*command, **self._target(client, key))
 
     def _refuse_too_large(self, prepared: _Prepared, argv: list[bytes]) -> None:
         """Refuse what the server would cut the connection for."""
