@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove invocations that have been final for a time, wholly, at most `count` of them.
 --- Replies with how many were looked at; one that many others are tied to takes several calls.
--- @version 16
+-- @version 17
 -- @key statuses
 -- @key registered
 -- @key open
@@ -115,7 +115,7 @@ for i, invocation_id in ipairs(expired) do
   if not readable then
     -- Those before it go all the same.
     if i == 1 then
-      error(remains, 0)
+      error("invocation " .. invocation_id .. " can't be read: " .. tostring(remains), 0)
     end
     break
   end

@@ -314,14 +314,15 @@ class TestCutConnections:
         settings = settings_of(one_server, redis_outage_budget=0.0)
         scripts = scripts_on(Connection(settings), "app")
         assert put(scripts) == ("OK", [])
-        first, _second = socket.socketpair()
-        first.setblocking(False)
-        try:
-            first.recv(1)
-        except BlockingIOError:
-            with one_server.client() as client:
-                client.execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
-            assert get(scripts) == FOUND
+        first, second = socket.socketpair()
+        with first, second:
+            first.setblocking(False)
+            try:
+                first.recv(1)
+            except BlockingIOError:
+                with one_server.client() as client:
+                    client.execute_command("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
+                assert get(scripts) == FOUND
 
     def test_that_can_not_be_made_keep_no_place_in_the_pool(
         self, one_server: Server, monkeypatch: pytest.MonkeyPatch

@@ -216,8 +216,9 @@ def test_those_before_an_unreadable_one_go_wholly(
     kept = life.snapshot()
     for held in ("invocations", "arguments", "results", "history", "statuses"):
         assert kept[held] == {id_: value for id_, value in once[held].items() if id_ != b"a"}
-    with pytest.raises(ScriptError):
+    with pytest.raises(ScriptError, match=r"invocation bad can't be read: .") as refusal:
         expire()
+    assert refusal.value.location
     assert life.snapshot() == kept
     raw.hset(key(name), "bad", readable)
     assert life.expire() == 2
