@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read what is listed of an app.
--- @version 1
+-- @version 2
 -- @key apps
 -- @arg app_id id
 -- @returns FOUND info | NONE

@@ -2,7 +2,7 @@
 --- Read one page of the apps on this server.
 --- Replies with the cursor of the next page, "0" after the last. As HSCAN's, a page may repeat what
 --- an earlier one held.
--- @version 1
+-- @version 2
 -- @key apps
 -- @arg cursor str
 -- @arg count count

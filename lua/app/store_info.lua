@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- List an app, with what is needed to make it again.
--- @version 4
+-- @version 5
 -- @key apps
 -- @arg app_id id
 -- @arg info bytes

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Count what is in several queues.
--- @version 2
+-- @version 3
 -- @key queue
 -- @item queue_name id
 -- @returns OK count

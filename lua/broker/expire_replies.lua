@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Forget the last replies of consumers that took nothing for a time, a page of them.
 --- Replies with the cursor of the next page, "0" after the last.
--- @version 7
+-- @version 8
 -- @key replies
 -- @arg cursor str
 -- @arg age_us int

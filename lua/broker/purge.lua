@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all queues of the app, and the doorbell of one.
--- @version 4
+-- @version 5
 -- @key queue
 -- @key queued
 -- @key queue_sequence

@@ -1,6 +1,6 @@
 #!lua
 --- Take the head of a queue.
--- @version 6
+-- @version 7
 -- @key queue
 -- @key queued
 -- @key replies

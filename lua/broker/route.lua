@@ -1,7 +1,7 @@
 #!lua
 --- Put invocations at the end of a queue.
 --- One that is in a queue already is in it once more. A call that is repeated changes nothing.
--- @version 8
+-- @version 9
 -- @key queue
 -- @key queued
 -- @key queue_sequence

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `client_data`.
 --- Each value is whole, and what is not is left to retention.
--- @version 6
+-- @version 7
 -- @key client_data
 -- @key client_data_uses
 -- @key client_data_idle

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `client_data_uses`.
 --- Each user is there, and what it refers to.
--- @version 6
+-- @version 7
 -- @key statuses
 -- @key invocations
 -- @key index

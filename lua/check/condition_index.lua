@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `condition_index`.
 --- Each member is of a condition or a trigger that is stored.
--- @version 5
+-- @version 6
 -- @key conditions
 -- @key triggers
 -- @key condition_index

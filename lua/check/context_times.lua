@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `context_times`.
 --- Each is of a context that is stored.
--- @version 3
+-- @version 4
 -- @key runner_contexts
 -- @key context_times
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `event_index`.
 --- Each member is that of an event.
--- @version 5
+-- @version 6
 -- @key events
 -- @key event_index
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `event_links`.
 --- Each is of an event that is stored.
--- @version 5
+-- @version 6
 -- @key events
 -- @key event_links
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `events`.
 --- Each has its members of `event_index`, and says whether it has links.
--- @version 5
+-- @version 6
 -- @key events
 -- @key event_index
 -- @key event_links

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `heartbeats`.
 --- Each is of a runner that is known.
--- @version 4
+-- @version 5
 -- @key runners
 -- @key heartbeats
 -- @arg cursor str

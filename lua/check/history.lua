@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `history`.
 --- Its records can be read, and are found by their time.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key invocations
 -- @key history

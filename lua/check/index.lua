@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `index`: each relation is that of a record.
--- @version 10
+-- @version 11
 -- @key statuses
 -- @key invocations
 -- @key index

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `invocations`.
 --- Each has its members of `index`, and a status.
--- @version 10
+-- @version 11
 -- @key statuses
 -- @key invocations
 -- @key index

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `replies` or `cron_times`, to which nothing else refers.
 --- Each can be read.
--- @version 5
+-- @version 6
 -- @key replies
 -- @key cron_times
 -- @arg collection id

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `arguments`, `results` or `exceptions`.
 --- Each is of an invocation that is known.
--- @version 3
+-- @version 4
 -- @key statuses
 -- @key invocations
 -- @key arguments

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `queue`.
 --- Each member is a place in `queued`, and its number was given out.
--- @version 5
+-- @version 6
 -- @key queue
 -- @key queued
 -- @key queue_sequence

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `queued`: each place is in `queue`.
--- @version 5
+-- @version 6
 -- @key queue
 -- @key queued
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `runner_contexts`.
 --- Each has a time, by which retention finds it.
--- @version 4
+-- @version 5
 -- @key runner_contexts
 -- @key context_times
 -- @arg cursor str

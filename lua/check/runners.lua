@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `runners`.
 --- Each has a heartbeat.
--- @version 6
+-- @version 7
 -- @key runners
 -- @key heartbeats
 -- @arg cursor str

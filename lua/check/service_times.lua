@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `service_times`.
 --- Each is of an execution that is recorded.
--- @version 3
+-- @version 4
 -- @key services
 -- @key service_times
 -- @arg cursor str

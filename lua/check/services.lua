@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `services`.
 --- Each has its start, and the one that is running is the holder.
--- @version 6
+-- @version 7
 -- @key services
 -- @key service_times
 -- @key service_holder

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `registered`, `open` or `expiring`.
 --- Each member has a status that puts it there.
--- @version 7
+-- @version 8
 -- @key statuses
 -- @key registered
 -- @key open

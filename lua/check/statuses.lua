@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `statuses`: all that a status implies is there.
--- @version 13
+-- @version 14
 -- @key statuses
 -- @key registered
 -- @key open

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `trigger_runs`.
 --- Each has its members of `trigger_run_index`.
--- @version 5
+-- @version 6
 -- @key trigger_runs
 -- @key trigger_run_index
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `triggers`.
 --- Each is found by its task and its conditions.
--- @version 5
+-- @version 6
 -- @key triggers
 -- @key condition_index
 -- @arg cursor str

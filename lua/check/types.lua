@@ -2,7 +2,7 @@
 --- Read the type of each key of the app, but for the doorbells, and its schema number.
 --- Types come in the order of the keys, "none" for a key that does not exist; the number is false
 --- where there is none, or another type.
--- @version 1
+-- @version 2
 -- @key schema
 -- @key invocations
 -- @key arguments

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `valid_conditions`.
 --- Each has a version.
--- @version 6
+-- @version 7
 -- @key valid_conditions
 -- @key valid_order
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `valid_order`.
 --- Each is of a valid condition that is recorded.
--- @version 3
+-- @version 4
 -- @key valid_conditions
 -- @key valid_order
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `workflow_data` or `workflow_values`.
 --- Each entry is found by its workflow.
--- @version 5
+-- @version 6
 -- @key workflow_data
 -- @key workflow_values
 -- @key index

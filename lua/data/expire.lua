@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove values that nothing refers to any more, at most `count` of them.
 --- Replies with how many entries were looked at.
--- @version 6
+-- @version 7
 -- @key client_data
 -- @key client_data_uses
 -- @key client_data_idle

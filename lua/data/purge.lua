@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all client data of the app.
--- @version 4
+-- @version 5
 -- @key client_data
 -- @key client_data_uses
 -- @key client_data_idle

@@ -1,6 +1,6 @@
 #!lua
 --- Tell whether a value is stored, to spare sending it again, and keep it if it is.
--- @version 4
+-- @version 5
 -- @key client_data
 -- @key client_data_idle
 -- @arg reference id

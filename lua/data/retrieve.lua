@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read a value, or a later chunk of a large one.
--- @version 1
+-- @version 2
 -- @key client_data
 -- @arg field bytes
 -- @returns FOUND data | NONE

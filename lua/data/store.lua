@@ -2,7 +2,7 @@
 --- Store a value; one of the same content that is there already stays.
 --- It stays until its last user is gone, and for the time of retention after that; one that nothing
 --- of ours ever used stays until a purge, for a trigger component may keep a reference to it.
--- @version 4
+-- @version 5
 -- @key client_data
 -- @key client_data_idle
 -- @arg reference id

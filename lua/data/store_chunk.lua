@@ -2,7 +2,7 @@
 --- Store a later chunk of a large value; the value is there when its first chunk is.
 --- `part` is encoding and number: uploads in two encodings never mix.
 --- Until then it is idle: retention removes what never became whole.
--- @version 5
+-- @version 6
 -- @key client_data
 -- @key client_data_idle
 -- @arg reference id

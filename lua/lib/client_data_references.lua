@@ -1,9 +1,15 @@
 local reference_prefix = "--[[= client_data_prefix ]]:"
+
+-- Whether a serialized payload may refer to client data.
+local function refers(payload)
+  return string.find(payload, reference_prefix, 1, true) ~= nil
+end
+
 -- The reference keys of client data in a serialized payload; an empty list costs one search. Exactly
 -- 64 digits: what stands behind a reference in a payload may begin with one.
 local function client_data_references(payload)
   local found = {}
-  if string.find(payload, reference_prefix, 1, true) then
+  if refers(payload) then
     for reference in string.gmatch(payload, reference_prefix .. string.rep("%x", 64)) do
       found[#found + 1] = reference
     end

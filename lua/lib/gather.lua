@@ -9,7 +9,7 @@ local function write_one(key)
   gathered[key] = nil
 end
 
-local function gather(command, key, first, second)
+local function gather(command, key, first, second, ...)
   local writes = gathered[key]
   if not writes then
     writes = { command, key }
@@ -20,6 +20,9 @@ local function gather(command, key, first, second)
   -- What unpack() may give is limited by Lua's stack, to 8,000 values.
   if #writes > 1000 then
     write_one(key)
+  end
+  if ... then
+    gather(command, key, ...)
   end
 end
 

@@ -1,6 +1,6 @@
 --[[% use "lib/call_member.lua" %]]
--- The members of `index` that belong to an invocation record (see keys.toml: invocations, index). It
--- fails on what is no record.
+-- The members of `index` that belong to an invocation record (see keys.toml: invocations, index), and the
+-- parent that it names, or false. It fails on what is no record.
 local function index_members(invocation_id, record)
   local module, func, args_id, parent, event, workflow, workflow_module, workflow_func =
     cmsgpack.unpack(record)
@@ -19,5 +19,5 @@ local function index_members(invocation_id, record)
     members[#members + 1] = pack("workflow", workflow, workflow_type, invocation_id)
     members[#members + 1] = pack("type", workflow_type, invocation_id)
   end
-  return members
+  return members, parent
 end

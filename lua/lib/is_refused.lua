@@ -1,10 +1,9 @@
---[[% use "lib/is_status.lua" %]]
 --[[% use "lib/is_nobody.lua" %]]
 --[[% use "lib/status_machine.lua" %]]
 -- Whether pynenc's validate_transition or validate_ownership refuse the change. Owners are packed.
 local function is_refused(record, status, owner)
-  local change = " " .. record.status .. ">" .. status .. " "
-  if not is_status(status) or not string.find(machine, change, 1, true) then
+  local _, targets = rules(record.status)
+  if not (targets and rules(status)) or not string.find(targets, " " .. status .. " ", 1, true) then
     return true
   end
   if is(status, "overrides") then

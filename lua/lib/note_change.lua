@@ -13,23 +13,24 @@ local function ranges(prefix, count)
 end
 
 -- A condition stays when its triggers go: one that no trigger waits for watches nothing.
-local function is_watched(record)
-  local prefix = pack("watch", record.task, record.status)
-  if watched[prefix] == nil then
-    watched[prefix] = false
+local function is_watched(task, status)
+  local change = status .. " " .. task
+  if watched[change] == nil then
+    watched[change] = false
+    local prefix = pack("watch", task, status)
     for _, member in ipairs(ranges(prefix, -1)) do
       local condition_id = unpack_field(member, #prefix + 1)
       if ranges(pack("by", condition_id), 1)[1] then
-        watched[prefix] = true
+        watched[change] = true
         break
       end
     end
   end
-  return watched[prefix]
+  return watched[change]
 end
 
 local function note_change(invocation_id, record)
-  if is_watched(record) then
+  if is_watched(record.task, record.status) then
     local change = pack(invocation_id, record.task, record.status)
     change = change .. pack(record.at_us)
     redis.call("ZADD", changes, decimal(now_us()), change)

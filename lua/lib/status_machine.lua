@@ -1,4 +1,5 @@
---[[% use "lib/machine.lua" %]]
+--[[% use "lib/rules.lua" %]]
 local function is(status, flag)
-  return string.find(machine, " " .. status .. ":" .. flag .. " ", 1, true) ~= nil
+  local flags = rules(status)
+  return flags ~= nil and string.find(flags, flag, 1, true) ~= nil
 end

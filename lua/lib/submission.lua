@@ -5,10 +5,12 @@
 -- record and no digests, so it is made before the first write.
 local function submission(by, at_us, id, stored, serialized, task, slot, unique_key, reroutes, digests)
   parse_pairs(digests)
+  local members, parent = index_members(id, stored)
   return {
     invocation_id = id,
     stored = stored,
-    members = index_members(id, stored),
+    members = members,
+    parent = parent,
     serialized = serialized,
     record = {
       owner = by.owner,

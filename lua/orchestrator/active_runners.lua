@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the runners that were heard of within a time, each with its last heartbeat.
--- @version 2
+-- @version 3
 -- @key heartbeats
 -- @key runners
 -- @arg within_us int

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the oldest invocations that others wait for and that are free to run.
--- @version 1
+-- @version 2
 -- @key blocking
 -- @arg count count
 -- @returns OK invocation_ids

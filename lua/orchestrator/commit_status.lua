@@ -5,23 +5,23 @@
 --- another one runs in the slot of its running concurrency control. `more` says whether
 --- orchestrator/release has to release more of those that wait. `written_us` is 0, or when the change was
 --- made on a server that may have lost it: who knows of that time or a later one refuses.
--- @version 13
--- @key statuses
+-- @version 14
+-- @key statuses read first
 -- @key open
--- @key expiring
+-- @key expiring if is(status, "final")
 -- @key task_index
--- @key concurrency
--- @key waits
+-- @key concurrency read first
+-- @key waits if is(status, "final") or is(status, "available")
 -- @key blocking
--- @key history
+-- @key history read first
 -- @key history_times
--- @key runner_contexts
--- @key context_times
--- @key condition_index
--- @key changes
--- @key results
--- @key exceptions
--- @key client_data_uses
+-- @key runner_contexts if contexts ~= ""
+-- @key context_times if contexts ~= ""
+-- @key condition_index read first
+-- @key changes read first
+-- @key results if outcome == "result"
+-- @key exceptions if outcome == "exception"
+-- @key client_data_uses if refers(serialized)
 -- @arg invocation_id id
 -- @arg status id
 -- @arg owner bytes
@@ -41,7 +41,7 @@
 --[[% use "lib/has_edges.lua" %]]
 --[[% use "lib/slot_taken.lua" %]]
 --[[% use "lib/use_client_data.lua" %]]
---[[% use "lib/record_status.lua" %]]
+--[[% use "lib/record_status_behind.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
 local record = read_status(invocation_id)
@@ -56,7 +56,14 @@ if record.op ~= op then
   if status == "running" and slot_taken(record, invocation_id, "running") then
     return { "TAKEN", record.status, record.owner, record.at_us }
   end
-  local context_list = parse_pairs(contexts)
+  local context_list, records = parse_pairs(contexts), redis.call("HGET", history, invocation_id)
+  -- What is written only then must meet its type before the first write.
+  if record.slot ~= "" or record.unique ~= "" then
+    redis.call("ZCARD", concurrency)
+  end
+  if notes == 1 and is_watched(record.task, status) then
+    redis.call("ZCARD", changes)
+  end
   start_writing()
   store_contexts(context_list)
   if outcome == "result" then
@@ -66,7 +73,7 @@ if record.op ~= op then
   end
   use_client_data(invocation_id, serialized)
   set_status(invocation_id, record, status, owner, op, written)
-  record_status(invocation_id, record, context_id, notes)
+  record_status_behind(records, invocation_id, record, context_id, notes)
 end
 local more = is(record.status, "final") and has_edges(invocation_id) and 1 or 0
 return { "OK", record.owner, record.at_us, record.task, noted, more }

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Count the invocations of a task (or of all, if it is empty) in some statuses (or in all).
--- @version 3
+-- @version 4
 -- @key registered
 -- @key task_index
 -- @arg task str

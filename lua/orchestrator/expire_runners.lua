@@ -2,7 +2,7 @@
 --- Forget runners that have been silent for a time, at most `count` of them.
 --- Replies with how many there were. None is forgotten for the silence of an outage: what it runs
 --- would be taken for orphaned.
--- @version 7
+-- @version 8
 -- @key heartbeats
 -- @key heartbeats_since
 -- @key runners

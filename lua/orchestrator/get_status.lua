@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read the status of an invocation, and its result if it succeeded.
 --- A result larger than `result_bytes` is left where it is. Who waits wants both.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key results
 -- @arg invocation_id id

@@ -3,7 +3,7 @@
 --- `queues` is packed; with `keeps_queues` what a runner said before stands. Where nobody was heard of
 --- for `outage_us`, there was an outage, and it is noted that it ended. Who was heard of in the future
 --- (the clock was set back) was heard of now; 100 of them in one call.
--- @version 8
+-- @version 9
 -- @key heartbeats
 -- @key heartbeats_since
 -- @key runners

@@ -1,6 +1,6 @@
 #!lua
 --- Make an invocation findable by the values of its arguments.
--- @version 7
+-- @version 8
 -- @key statuses
 -- @key concurrency
 -- @arg invocation_id id

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Tell whether an invocation may run by running concurrency control.
--- @version 2
+-- @version 3
 -- @key concurrency
 -- @arg invocation_id id
 -- @arg slot id

@@ -3,7 +3,7 @@
 --- The members of the index behind `after` that begin with `prefix` are looked at; `others` are the
 --- beginnings (packed list) of further members that a match must have, and the items the statuses
 --- that it may have (any, if there are none).
--- @version 3
+-- @version 4
 -- @key statuses
 -- @key concurrency
 -- @arg prefix bytes

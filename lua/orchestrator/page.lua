@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read a page of invocations, the newest registration first, behind `offset` of them.
 --- They are of a task (or of all, if it is empty) and in some statuses (or in all).
--- @version 3
+-- @version 4
 -- @key registered
 -- @key task_index
 -- @arg task str

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all data that the orchestrator keeps of the app.
--- @version 4
+-- @version 5
 -- @key statuses
 -- @key registered
 -- @key open

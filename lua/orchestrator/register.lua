@@ -1,7 +1,7 @@
 #!lua
 --- Register invocations that are not known yet.
 --- It is for apps whose state or queue is kept elsewhere. Replies with the time of the first one.
--- @version 11
+-- @version 12
 -- @key statuses
 -- @key registered
 -- @key open

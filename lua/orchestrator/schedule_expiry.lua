@@ -1,6 +1,6 @@
 #!lua
 --- Note an invocation as final from now on, so that retention finds it.
--- @version 4
+-- @version 5
 -- @key expiring
 -- @arg invocation_id id
 -- @returns OK

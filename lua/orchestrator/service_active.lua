@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the execution of an atomic service that is running, if there is one.
--- @version 1
+-- @version 2
 -- @key services
 -- @key service_holder
 -- @returns FOUND id execution | NONE

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Record the end of an atomic service; the first end stands.
--- @version 6
+-- @version 7
 -- @key services
 -- @key service_times
 -- @key service_holder

@@ -4,7 +4,7 @@
 --- been heard of for `dead_us` is taken over: it is recorded as abandoned. With `overdue_us`, it starts
 --- only if nobody has started one for that time, which this runner has been there for; if not, nothing
 --- is recorded.
--- @version 7
+-- @version 8
 -- @key services
 -- @key service_times
 -- @key service_holder

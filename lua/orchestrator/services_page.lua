@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of the executions of atomic services, the newest first.
 --- They are those that began by a time.
--- @version 1
+-- @version 2
 -- @key services
 -- @key service_times
 -- @arg until_us us

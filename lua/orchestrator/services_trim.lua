@@ -4,7 +4,7 @@
 --- in the items stay. What ended before `age_us` ago goes (0 for never), and the oldest beyond `keep`
 --- (0 for any number). `count` are looked at, behind the oldest `offset`; replies with how many went and
 --- how many stayed.
--- @version 7
+-- @version 8
 -- @key services
 -- @key service_times
 -- @key trigger_run_index

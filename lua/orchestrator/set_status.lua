@@ -1,7 +1,7 @@
 #!lua
 --- Change the status of an invocation by pynenc's rules.
 --- It is for apps whose state is kept elsewhere. Replies with what stands: the new record, or the one that refuses the change.
--- @version 11
+-- @version 12
 -- @key statuses
 -- @key open
 -- @key expiring

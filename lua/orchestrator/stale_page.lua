@@ -2,7 +2,7 @@
 --- Read one page of the invocations that are not final, and which of them stand still.
 --- With a status, those in it alone. Each comes with its queue. The next page goes on behind
 --- (time, id); there is none when no time is given.
--- @version 5
+-- @version 6
 -- @key statuses
 -- @key open
 -- @key queued

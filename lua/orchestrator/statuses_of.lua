@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the status of several invocations; false for one that is not known.
--- @version 3
+-- @version 4
 -- @key statuses
 -- @item invocation_id id
 -- @returns OK statuses

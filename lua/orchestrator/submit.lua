@@ -2,25 +2,25 @@
 --- Submit invocations: store, register, record and queue them, all in one commit.
 --- With `reuse`, nothing is stored if an invocation of the same registration concurrency key is
 --- registered already: the reply names it.
--- @version 15
--- @key statuses
+-- @version 16
+-- @key statuses read first
 -- @key registered
 -- @key open
 -- @key task_index
--- @key concurrency
--- @key invocations
+-- @key concurrency read first
+-- @key invocations read first
 -- @key arguments
 -- @key index
--- @key history
+-- @key history read first
 -- @key history_times
--- @key runner_contexts
--- @key context_times
--- @key condition_index
--- @key changes
+-- @key runner_contexts if contexts ~= ""
+-- @key context_times if contexts ~= ""
+-- @key condition_index read first
+-- @key changes read first
 -- @key queue
--- @key queued
+-- @key queued read first
 -- @key queue_sequence
--- @key client_data_uses
+-- @key client_data_uses read first
 -- @key doorbell <- queue_name
 -- @arg queue_name id
 -- @arg priority bytes
@@ -62,8 +62,8 @@ for i = 1, item_count do
   submissions[i] = submission(by, decimal(first_us + i - 1), item(i))
 end
 
-local context_list = parse_pairs(contexts)
+local context_list, found = parse_pairs(contexts), found_of(submissions, notes)
 start_writing()
 store_contexts(context_list)
-ring(submit(submissions, context_id, notes))
+ring(submit(submissions, found, context_id, notes))
 return { "OK", noted }

@@ -3,7 +3,7 @@
 --- They are in some statuses (or in all). Each entry is the time of registration (16 digits) and the id; the next page goes on behind the
 --- last one. All statuses are read at once: one that changes its status between two pages is neither
 --- missed nor repeated.
--- @version 3
+-- @version 4
 -- @key task_index
 -- @arg task id
 -- @arg after bytes

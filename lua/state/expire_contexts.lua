@@ -2,7 +2,7 @@
 --- Forget the contexts that no process has sent for a time, at most `count` of them.
 --- Replies with how many there were. A process sends its context again every so often as long as it
 --- does anything; one of a runner that only sends heartbeats stays.
--- @version 5
+-- @version 6
 -- @key runner_contexts
 -- @key context_times
 -- @key heartbeats

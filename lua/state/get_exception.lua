@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the serialized exception of an invocation.
--- @version 1
+-- @version 2
 -- @key exceptions
 -- @arg invocation_id id
 -- @returns FOUND serialized | NONE

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the history of an invocation, in the order in which it was recorded.
--- @version 1
+-- @version 2
 -- @key history
 -- @arg invocation_id id
 -- @returns OK records

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read an invocation and its arguments.
--- @version 1
+-- @version 2
 -- @key invocations
 -- @key arguments
 -- @arg invocation_id id

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the serialized result of an invocation.
--- @version 1
+-- @version 2
 -- @key results
 -- @arg invocation_id id
 -- @returns FOUND serialized | NONE

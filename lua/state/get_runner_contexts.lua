@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the contexts of runners; those that are not stored are left out.
--- @version 1
+-- @version 2
 -- @key runner_contexts
 -- @item runner_id id
 -- @returns OK contexts

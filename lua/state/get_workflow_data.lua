@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read a value under a key of a workflow.
--- @version 1
+-- @version 2
 -- @key workflow_data
 -- @arg field bytes
 -- @returns FOUND serialized | NONE

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read a deterministic value of a workflow.
--- @version 1
+-- @version 2
 -- @key workflow_values
 -- @arg field bytes
 -- @returns FOUND serialized | NONE

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of the history of all invocations, oldest first.
 --- Replies with the time and member that the next page goes on behind.
--- @version 4
+-- @version 5
 -- @key history_times
 -- @key history
 -- @arg after_us us

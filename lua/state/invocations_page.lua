@@ -2,7 +2,7 @@
 --- Read one page of the distinct invocations that have history in a time range.
 --- They come in the order of the record in it that was recorded first, with the time and member
 --- that the next page goes on behind.
--- @version 4
+-- @version 5
 -- @key history_times
 -- @key history
 -- @arg start_us us

@@ -2,7 +2,7 @@
 --- Read one page of the contexts of the runners whose id contains a text.
 --- The text is taken literally. Replies with the cursor of the next page, "0" after the last. As
 --- HSCAN's, a page may repeat what an earlier one held.
--- @version 1
+-- @version 2
 -- @key runner_contexts
 -- @arg cursor str
 -- @arg part str

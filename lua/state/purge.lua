@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all data that the state backend keeps of the app.
--- @version 4
+-- @version 5
 -- @key invocations
 -- @key arguments
 -- @key index

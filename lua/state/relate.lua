@@ -1,6 +1,6 @@
 #!lua
 --- Record relations that no invocation record implies: workflow runs and sub-invocations.
--- @version 3
+-- @version 4
 -- @key index
 -- @item member bytes
 -- @returns OK

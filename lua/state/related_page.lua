@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of the index: the members that begin with a prefix.
 --- They come in lexical order, behind the member `after` (empty for the first page).
--- @version 1
+-- @version 2
 -- @key index
 -- @arg prefix bytes
 -- @arg after bytes

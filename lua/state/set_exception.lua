@@ -1,6 +1,6 @@
 #!lua
 --- Store the serialized exception of an invocation.
--- @version 6
+-- @version 7
 -- @key exceptions
 -- @key client_data_uses
 -- @arg invocation_id id

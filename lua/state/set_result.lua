@@ -1,6 +1,6 @@
 #!lua
 --- Store the serialized result of an invocation.
--- @version 6
+-- @version 7
 -- @key results
 -- @key client_data_uses
 -- @arg invocation_id id

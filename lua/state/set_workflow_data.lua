@@ -1,6 +1,6 @@
 #!lua
 --- Store a value under a key of a workflow; the last write wins.
--- @version 7
+-- @version 8
 -- @key workflow_data
 -- @key index
 -- @key client_data_uses

@@ -2,7 +2,7 @@
 --- Store a deterministic value of a workflow unless there is one.
 --- Replies with the one that stands: every racing worker and every replay reads what the first
 --- writer stored.
--- @version 7
+-- @version 8
 -- @key workflow_values
 -- @key index
 -- @key client_data_uses

@@ -1,6 +1,6 @@
 #!lua
 --- Store the contexts of runners.
--- @version 4
+-- @version 5
 -- @key runner_contexts
 -- @key context_times
 -- @item runner_id id

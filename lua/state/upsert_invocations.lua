@@ -1,7 +1,7 @@
 #!lua
 --- Insert or update invocations with their arguments and indexes.
 --- A history record comes with each item that has one. A batch is one commit.
--- @version 12
+-- @version 13
 -- @key invocations
 -- @key arguments
 -- @key index

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of the workflow types that have runs.
 --- They are packed (module, function), behind the type `after` (empty for the first page).
--- @version 3
+-- @version 4
 -- @key index
 -- @arg after bytes
 -- @arg count count

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read a page of the changes of status that have not been evaluated for a time.
 --- They come the oldest first, behind `offset` of them.
--- @version 2
+-- @version 3
 -- @key changes
 -- @arg age_us int
 -- @arg offset int

@@ -1,6 +1,6 @@
 #!lua
 --- Claim a run of a trigger for a time, if nobody else's claim of it stands.
--- @version 6
+-- @version 7
 -- @key trigger_claims
 -- @key replies
 -- @arg run_id id

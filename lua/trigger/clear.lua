@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove valid conditions, with all that is recorded of their ids.
--- @version 7
+-- @version 8
 -- @key valid_conditions
 -- @key valid_order
 -- @key client_data_uses

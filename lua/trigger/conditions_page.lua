@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Read one page of conditions by a beginning of condition_index.
 --- Each entry is the member of the index and the condition.
--- @version 3
+-- @version 4
 -- @key conditions
 -- @key condition_index
 -- @arg prefix bytes

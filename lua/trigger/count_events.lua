@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --- Count the events between two times.
 --- They are in the ranges of event_index that begin with the items.
--- @version 1
+-- @version 2
 -- @key event_index
 -- @arg from_us us
 -- @arg to_us us

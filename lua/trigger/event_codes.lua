@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the codes of the events that are stored, leaping from one to the next.
--- @version 3
+-- @version 4
 -- @key event_index
 -- @arg after bytes
 -- @arg count count

@@ -3,7 +3,7 @@
 --- They are in the ranges of event_index that begin with the items. With `newest_first` in that order,
 --- or else the oldest first. Each entry is id, code, time, matched, triggered, emitting invocation and
 --- emitting runner context and, with `whole`, the event's JSON and the invocations that it triggered.
--- @version 3
+-- @version 4
 -- @key events
 -- @key event_index
 -- @key event_links

@@ -2,7 +2,7 @@
 --- Remove the oldest events, at most `count` of them.
 --- They are those before a time, and those beyond the newest `keep` (0 for any number). Replies with
 --- their ids. Runs of triggers that they had a part in go with them, a few for each.
--- @version 8
+-- @version 9
 -- @key events
 -- @key event_index
 -- @key event_links

@@ -2,7 +2,7 @@
 --- Remove what nothing came of in a time.
 --- That is valid conditions that no trigger fired for, changes that nobody could evaluate, and claims
 --- that are over: at most `count` of each in one call. Replies with how many went.
--- @version 7
+-- @version 8
 -- @key valid_conditions
 -- @key valid_order
 -- @key trigger_claims

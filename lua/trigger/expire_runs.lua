@@ -2,7 +2,7 @@
 --- Remove the oldest runs of triggers, at most `count` of them.
 --- They are those before a time, and those beyond the newest `keep` (0 for any number). Replies with
 --- how many there were.
--- @version 6
+-- @version 7
 -- @key trigger_runs
 -- @key trigger_run_index
 -- @arg before_us us

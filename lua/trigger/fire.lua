@@ -4,7 +4,7 @@
 --- condition was settled for this trigger or recorded anew since it was read, nothing is done (GONE).
 --- With `reuse`, an invocation of the same registration concurrency key that is registered already
 --- stands for the new one (EXISTS); nothing is done, and trigger/fire_existing goes on.
--- @version 17
+-- @version 18
 -- @key statuses
 -- @key registered
 -- @key open
@@ -92,14 +92,15 @@ local firing = {
   event_ids = unpack_list(event_ids),
   json = run,
 }
-local found = reuse == 1 and registered_one(unique_key)
-if found then
-  return { "EXISTS", found }
+local stands = reuse == 1 and registered_one(unique_key)
+if stands then
+  return { "EXISTS", stands }
 end
+local found = found_of({ submitted }, notes)
 start_writing()
 settle_all(item_count, item, trigger_id)
 store_contexts(context_list)
-submit({ submitted }, context_id, notes)
+submit({ submitted }, found, context_id, notes)
 record_run(firing, invocation_id)
 ring(1)
 return { "OK", noted }

@@ -2,7 +2,7 @@
 --- Fire a trigger for which an invocation stands that was registered already.
 --- The run is recorded and what it fired for settled, once: where a valid condition was settled for
 --- this trigger or recorded anew since it was read, nothing is done.
--- @version 9
+-- @version 10
 -- @key valid_conditions
 -- @key valid_order
 -- @key trigger_runs

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read conditions; false for one that is not stored.
--- @version 1
+-- @version 2
 -- @key conditions
 -- @item condition_id id
 -- @returns OK conditions

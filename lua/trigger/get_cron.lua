@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the last tick of each cron condition that somebody took; false for none.
--- @version 3
+-- @version 4
 -- @key cron_times
 -- @item condition_id id
 -- @returns OK times

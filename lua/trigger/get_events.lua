@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read events: for each its JSON and the invocations that it triggered (packed), or false.
--- @version 3
+-- @version 4
 -- @key events
 -- @key event_links
 -- @item event_id id

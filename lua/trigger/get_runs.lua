@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read runs of triggers; false for one that is not stored.
--- @version 3
+-- @version 4
 -- @key trigger_runs
 -- @item run_id id
 -- @returns OK runs

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read triggers; false for one that is not stored.
--- @version 1
+-- @version 2
 -- @key triggers
 -- @item trigger_id id
 -- @returns OK triggers

@@ -1,6 +1,6 @@
 #!lua
 --- Note that events triggered an invocation.
--- @version 6
+-- @version 7
 -- @key events
 -- @key event_index
 -- @key event_links

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 --- Remove all data of triggers of the app.
--- @version 4
+-- @version 5
 -- @key conditions
 -- @key condition_index
 -- @key triggers

@@ -2,7 +2,7 @@
 --- Record that conditions are met.
 --- An item with a `change` of status is recorded if nobody else has evaluated that, and the change is
 --- done with; with no entry it meets nothing.
--- @version 7
+-- @version 8
 -- @key valid_conditions
 -- @key valid_order
 -- @key changes

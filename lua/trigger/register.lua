@@ -2,7 +2,7 @@
 --- Store conditions and triggers with their index.
 --- They come in place of all triggers of `task` (of none if it is empty). An item's `kind` is condition
 --- or trigger; `members` is what it has in condition_index, packed.
--- @version 7
+-- @version 8
 -- @key conditions
 -- @key condition_index
 -- @key triggers

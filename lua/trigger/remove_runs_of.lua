@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove the runs of triggers that some events had a part in.
 --- At most `count` go. Replies with how many went.
--- @version 6
+-- @version 7
 -- @key trigger_runs
 -- @key trigger_run_index
 -- @arg count count

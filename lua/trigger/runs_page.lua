@@ -2,7 +2,7 @@
 --- Read one page of runs of triggers between two times, the oldest first.
 --- They are in the range of trigger_run_index that begins with `prefix`; the next page goes on behind
 --- the last entry. Each entry is what stands behind the prefix, and the run.
--- @version 3
+-- @version 4
 -- @key trigger_runs
 -- @key trigger_run_index
 -- @arg prefix bytes

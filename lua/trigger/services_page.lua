@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the atomic services whose runs triggered something, leaping from one to the next.
--- @version 3
+-- @version 4
 -- @key trigger_run_index
 -- @arg after bytes
 -- @arg count count

@@ -2,7 +2,7 @@
 --- Note that a trigger has fired for valid conditions.
 --- One for which that is noted, or that was recorded anew, is left alone. Each comes with the version
 --- that was read; with `clears` no other trigger waits for it.
--- @version 7
+-- @version 8
 -- @key valid_conditions
 -- @key valid_order
 -- @key client_data_uses

@@ -2,7 +2,7 @@
 --- Take a tick of a cron condition, if the last one is still the one that was read.
 --- `expected` is empty for none at all. Who takes it records the items, which are as those of
 --- trigger/record.
--- @version 7
+-- @version 8
 -- @key cron_times
 -- @key valid_conditions
 -- @key valid_order

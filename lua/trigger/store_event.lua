@@ -2,7 +2,7 @@
 --- Store an event in place of an older record of it.
 --- `links` (packed) are invocations that it triggered; they join those that are known. The items, as
 --- those of trigger/record, are the conditions that it meets: they are recorded with a new event only.
--- @version 9
+-- @version 10
 -- @key events
 -- @key event_index
 -- @key event_links

@@ -1,7 +1,7 @@
 #!lua
 --- Store a run of a trigger in place of an older record of it.
 --- `prefixes` (packed) are its beginnings in trigger_run_index but for those of its events' codes.
--- @version 5
+-- @version 6
 -- @key trigger_runs
 -- @key trigger_run_index
 -- @key events

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the invocations that an event triggered, packed, in the order in which it did.
--- @version 1
+-- @version 2
 -- @key event_links
 -- @arg event_id id
 -- @returns OK invocation_ids

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 --- Read the triggers of conditions: for each condition a list of (id, trigger).
--- @version 3
+-- @version 4
 -- @key condition_index
 -- @key triggers
 -- @item condition_id id

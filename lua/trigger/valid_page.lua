@@ -2,7 +2,7 @@
 --- Read one page of valid conditions in the order in which they were recorded.
 --- They are those behind the version `after`. Each entry is id, version, condition id, valid condition
 --- and the ids of the triggers that fired for it.
--- @version 3
+-- @version 4
 -- @key valid_conditions
 -- @key valid_order
 -- @arg after us

@@ -177,13 +177,15 @@ class TestWrongType:
         with pytest.raises(errors.WrongTypeError, match=r"holds a string, not a zset") as caught:
             scripts.state_add_histories(contexts=b"", items=[("i", b"record", 1)])
         assert key("history_times", app_id) in str(caught.value)
-        assert caught.value.code == "PYN_WRONG_TYPE"
+        assert caught.value.code == "WRONGTYPE"
         assert not scripts.connection.client.exists(key("history", app_id))
         assert not scripts.connection.client.exists(key("schema", app_id))
 
     def test_is_told_by_readers(self, scripts: Scripts, app_id: str) -> None:
         scripts.connection.client.set(key("results", app_id), "of somebody else")
-        with pytest.raises(errors.WrongTypeError) as caught:
+        with pytest.raises(
+            errors.WrongTypeError, match=r"results holds a string, not a hash"
+        ) as caught:
             scripts.state_get_result(invocation_id="i")
         assert caught.value.code == "WRONGTYPE"
         assert caught.value.location

@@ -11,7 +11,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from lua.conftest import EnforcedScripts, call_sample, on_primaries, remove
-from lua.samples import BEFORE, PRIORITY, SAMPLES, history, invocation, submission
+from lua.samples import BEFORE, PRIORITY, REFERENCE, SAMPLES, history, invocation, submission
 from pynenc_redis_lua.codec import pack
 from pynenc_redis_lua.errors import (
     NewerSchemaError,
@@ -82,6 +82,12 @@ NOT_READ = {
     ("orchestrator/stale_page", "heartbeats_since"),
     # To tell the types is what it is for.
     *(("check/types", key.name) for key in library().script("check/types").definition.keys),
+}
+# Keys that a sample's call has no need of, and what makes it need them: it is refused only then.
+OTHERWISE: dict[tuple[str, str], dict[str, Any]] = {
+    ("orchestrator/commit_status", "exceptions"): {"status": "failed", "outcome": "exception"},
+    ("orchestrator/commit_status", "client_data_uses"): {"serialized": REFERENCE.encode()},
+    ("orchestrator/commit_status", "changes"): {"status": "failed"},
 }
 
 
@@ -227,25 +233,59 @@ def raw_keys(scripts: Scripts, name: str) -> list[bytes]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_key_of_another_type_is_refused_and_nothing_changes(
-    seeded: Scripts, raw: Redis, snapshot: Snapshot, name: str
+    request: pytest.FixtureRequest, raw: Redis, snapshot: Snapshot, name: str
 ) -> None:
-    for use, held in zip(DEFINITIONS[name].keys, raw_keys(seeded, name), strict=True):
-        if (name, use.name) in NOT_READ:
+    # On what the samples left a call is a replay, and reads no more than it must.
+    reads_first = any(use.read_first for use in DEFINITIONS[name].keys)
+    scripts = request.getfixturevalue("prepared" if reads_first else "seeded")
+    if reads_first:
+        scripts.call("trigger/register", **SAMPLES["trigger/register"])
+    for use, held in zip(DEFINITIONS[name].keys, raw_keys(scripts, name), strict=True):
+        if (name, use.name) in NOT_READ | OTHERWISE.keys():
             continue
         dumped = raw.dump(held)
-        raw.delete(held)
-        if key_table().keys[use.name].type == "set":
-            raw.set(held, "somebody else's")
-        else:
-            raw.sadd(held, "somebody else's")
+        take(raw, held, use.name)
         before = snapshot()
-        with pytest.raises(WrongTypeError) as refusal:
-            seeded.call(name, **SAMPLES[name])
+        with pytest.raises(WrongTypeError, match=use.name) as refusal:
+            scripts.call(name, **SAMPLES[name])
         assert refusal.value.script == name
         assert snapshot() == before, use
         raw.delete(held)
         if dumped:
             raw.restore(held, 0, dumped)
+
+
+def take(raw: Redis, held: bytes, name: str) -> None:
+    """Have somebody else hold a key of ours."""
+    raw.delete(held)
+    if key_table().keys[name].type == "set":
+        raw.set(held, "somebody else's")
+    else:
+        raw.sadd(held, "somebody else's")
+
+
+@pytest.mark.parametrize(("name", "needed"), OTHERWISE)
+def test_key_of_another_type_is_refused_by_a_call_that_needs_it(
+    prepared: Scripts, raw: Redis, key: Key, snapshot: Snapshot, name: str, needed: str
+) -> None:
+    condition, trigger = SAMPLES["trigger/register"]["items"]
+    watches = pack(pack("watch", "module.function", "failed", "condition"))
+    items = [(*condition[:3], watches), trigger]
+    prepared.call("trigger/register", **SAMPLES["trigger/register"] | {"items": items})
+    take(raw, key(needed), needed)
+    before = snapshot()
+    with pytest.raises(WrongTypeError, match=needed):
+        prepared.call(name, **SAMPLES[name] | OTHERWISE[name, needed])
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize(("name", "needless"), OTHERWISE)
+def test_key_of_another_type_is_left_alone_by_a_call_that_has_no_need_of_it(
+    prepared: Scripts, raw: Redis, key: Key, name: str, needless: str
+) -> None:
+    take(raw, key(needless), needless)
+    assert prepared.call(name, **SAMPLES[name]).tag == "OK"
+    assert raw.smembers(key(needless)) == {b"somebody else's"}
 
 
 @pytest.mark.parametrize("schema", ["next", "9" * 30])

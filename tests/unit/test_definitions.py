@@ -153,6 +153,8 @@ HEADER = [
     Mistake("no type", {6: "-- @arg result"}, "result: type '' is none of", line=6),
     Mistake("name in capitals", {6: "-- @arg Result str"}, "name in lower case", line=6),
     Mistake("unknown key", {4: "-- @key result"}, "@key 'result' is not in keys.toml", line=4),
+    Mistake("key with more words", {4: "-- @key results first"}, "'results first' is not", line=4),
+    Mistake("condition of a reader", {4: "-- @key results if x"}, "only a writer", 4, text=READER),
     Mistake("argument twice", {6: "-- @arg invocation_id str"}, "the name is taken", line=6),
     Mistake("argument named as a key", {6: "-- @arg results str"}, "the name is taken", line=6),
     Mistake("column named as an argument", {6: "-- @item invocation_id id"}, "is taken", line=6),
@@ -388,11 +390,13 @@ class TestHeader:
 
     def test_a_key_takes_its_name_from_an_argument(self, load: Load) -> None:
         script = load(
-            changed(READER, {4: "-- @key queue <- name\n-- @arg name id", 10: "x(queue, item(i))"})
+            changed(
+                READER, {4: "-- @key queue <- name\n-- @arg name id", 10: "  x(queue, item(i))"}
+            )
         )
         (key,) = script.definition.keys
         assert (key.name, key.argument) == ("queue", "name")
-        assert "local queue = KEYS[1]" in script.rendered.text.splitlines()
+        assert "  x(KEYS[1], item(i))" in script.rendered.text.splitlines()
 
     def test_a_script_outside_the_slot_has_no_schema_key(self, load: Load) -> None:
         script = load(
@@ -406,9 +410,18 @@ class TestHeader:
 class TestBody:
     def test_a_size_is_that_of_the_type_check(self, load: Load) -> None:
         text = load(changed(WRITER, {10: "if results_size > 9 then"})).rendered.text
-        declared = text.index("local results_size\n")
-        found = text.index('results_size = redis.call("HLEN", results)')
+        declared = text.index("local results_size = 0\n")
+        found = text.index('results_size = redis.call("HLEN", KEYS[2])')
         assert declared < found < text.index("if results_size > 9 then")
+
+    def test_a_type_is_checked_where_its_condition_holds(self, load: Load) -> None:
+        line = '-- @key results if result ~= ""'
+        text = load(changed(WRITER, {4: line})).rendered.text
+        assert 'if result ~= "" then\n  redis.call("HLEN", KEYS[2])\nend\n' in text
+
+    def test_a_type_is_left_to_a_body_that_reads_first(self, load: Load) -> None:
+        text = load(changed(WRITER, {4: "-- @key results read first"})).rendered.text
+        assert text.count('redis.call("HLEN", KEYS[2])') == 1
 
     def test_a_declared_code_may_be_used(self, load: Load) -> None:
         script = load(changed(WRITER, {11: '  return fail("NOT_FOUND", invocation_id)'}))
@@ -417,7 +430,8 @@ class TestBody:
     @pytest.mark.parametrize("word", ['"index"', "'index'"])
     def test_a_word_in_a_string_is_no_key(self, load: Load, word: str) -> None:
         line = f'redis.call("HSET", results, {word}, result)'
-        assert load(changed(WRITER, {12: f"end {line}"})).rendered.text.count(line) == 1
+        rendered = f'redis.call("HSET", KEYS[2], {word}, result)'
+        assert load(changed(WRITER, {12: f"end {line}"})).rendered.text.count(rendered) == 1
 
     @pytest.mark.parametrize(
         "line", ["-- index, KEYS and fail('GONE') are but words", "x.index = y.index:index()"]
@@ -448,7 +462,8 @@ end
 """
         body = f"{use('put')}\nput(invocation_id, result)"
         text = load(changed(WRITER, {14: body}), {"lib/put.lua": snippet}).rendered.text
-        assert text.index("local results = KEYS") < text.index(snippet) < text.index("\nput(")
+        rendered = snippet.replace("results", "KEYS[2]")
+        assert text.index('"PYN_ARITY') < text.index(rendered) < text.index("\nput(")
 
     def test_is_read_anew_for_each_script(self, load: Load, tmp_path: Path) -> None:
         files = {
@@ -485,7 +500,8 @@ class TestLineMap:
 
     def test_leads_to_the_line_of_the_body(self, load: Load) -> None:
         script = load(WRITER)
-        assert place_of(script, "start_writing()") == f"{SCRIPT}.lua:13"
+        set_schema = 'if not schema_found then redis.call("SET", KEYS[1], "3") end'
+        assert place_of(script, set_schema) == f"{SCRIPT}.lua:13"
         assert place_of(script, 'return { "OK" }') == f"{SCRIPT}.lua:15"
 
     def test_leads_into_snippets_and_back(self, load: Load) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pynenc_redis_lua.errors import ScriptDefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pynenc_redis_lua.keys import KeyTable
@@ -23,6 +24,7 @@ _STRING_OR_COMMENT = re.compile(r"""(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')|--.
 # Neither a field (`record.queue`; `..` before a name is no dot of a field) nor one of a table under
 # construction (`queue = …`).
 _NAME = re.compile(r"(?<![:\w])(?<!(?<!\.)\.)[a-z]\w*(?!\w|\s*=[^=])")
+_CODE_NAME = re.compile(f"{_STRING_OR_COMMENT.pattern}|({_NAME.pattern})")
 
 
 def check(
@@ -52,6 +54,11 @@ def check(
             raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
     _check_errors(definition, snippets + body, folder)
     _check_used(definition, _names(snippets), _names(body))
+
+
+def replace_names(text: str, values: Mapping[str, str]) -> str:
+    """Put values in place of names in a line of code, but not in its strings and comments."""
+    return _CODE_NAME.sub(lambda found: values.get(found[2], found[0]), text)
 
 
 def _bare_code(text: str) -> str:

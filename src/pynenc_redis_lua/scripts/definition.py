@@ -7,6 +7,8 @@ The header follows the ``#!lua`` line: a description, then tags, one a line::
     -- @version 1
     -- @key results
     -- @key queue <- queue_name      (a key with a name in it, and the argument it comes from)
+    -- @key history read first       (of a writer: what it is written behind has met its type)
+    -- @key changes if notes == 1    (of a writer: it is written only if this holds, which is Lua)
     -- @arg invocation_id id
     -- @item member bytes            (columns of the items that follow the arguments)
     -- @returns OK result | NONE
@@ -45,6 +47,9 @@ _FLAGS = {
 }
 _TAG = re.compile(r"--\s*@(\w+)\s*(.*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_KEY = re.compile(
+    r"(?P<name>\S+)( <- (?P<argument>\w+))?(?P<read_first> read first)?( if (?P<condition>.+))?"
+)
 _RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
 # Names that a declaration would hide from the body, or that Lua or Python can't take for a local or
 # a parameter.
@@ -60,10 +65,19 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class KeyUse:
-    """A ``@key`` line: the key, and the argument that completes its name if it has one."""
+    """A ``@key`` line.
+
+    Attributes:
+        name: The key.
+        argument: The argument that completes its name, if it has one.
+        read_first: Whether the body reads it before it writes, so that its type needs no check.
+        condition: What must hold for its type to matter, as Lua has it; empty for always.
+    """
 
     name: str
-    argument: str | None
+    argument: str | None = None
+    read_first: bool = False
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,7 +254,10 @@ class _Parser:
     def _keys(self, arguments: tuple[Argument, ...], *, read_only: bool) -> tuple[KeyUse, ...]:
         uses: list[KeyUse] = []
         for number, text in self._lines("key"):
-            name, _, argument = (part.strip() for part in text.partition("<-"))
+            found = _KEY.fullmatch(text)
+            if not found:
+                raise self.error(number, f"@key {text!r} is not 'name <- argument if condition'")
+            name, argument, condition = found["name"], found["argument"], found["condition"] or ""
             key = self.table.keys.get(name)
             if key is None:
                 raise self.error(number, f"@key {name!r} is not in keys.toml")
@@ -251,12 +268,15 @@ class _Parser:
                 raise self.error(
                     number, f"@key {name} <- {argument}: no such @arg of type id or str"
                 )
-            uses.append(KeyUse(name, argument or None))
+            read_first = bool(found["read_first"])
+            if read_only and (read_first or condition):
+                raise self.error(number, f"@key {name}: only a writer checks types")
+            uses.append(KeyUse(name, argument, read_first, condition))
         in_slot = {self.table.keys[use.name].in_slot for use in uses}
         if len(in_slot) != 1:
             raise self.error(2, "a script needs keys, all of the app's slot or none of it")
         if in_slot == {True} and not read_only and all(use.name != "schema" for use in uses):
-            uses.insert(0, KeyUse("schema", None))
+            uses.insert(0, KeyUse("schema"))
         return tuple(uses)
 
     def _returns(self) -> dict[str, str]:

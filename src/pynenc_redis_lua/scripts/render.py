@@ -21,7 +21,7 @@ from jinja2.ext import Extension
 from pynenc.serializer.constants import ReservedKeys
 
 from pynenc_redis_lua.errors import ScriptDefinitionError
-from pynenc_redis_lua.scripts.check import SIZE, check
+from pynenc_redis_lua.scripts.check import SIZE, check, replace_names
 from pynenc_redis_lua.scripts.definition import NUMBER_TYPES, Argument, Definition
 from pynenc_redis_lua.scripts.status_machine import status_machine
 
@@ -39,6 +39,11 @@ _MARK = "\x01"
 _MARKED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}")
 
 
+_FAIL = (
+    "local function fail(code, message)",
+    '  return redis.error_reply("PYN_" .. code .. " " .. message)',
+    "end",
+)
 # What each type alone is asked for.
 _SIZES = {"string": "STRLEN", "hash": "HLEN", "list": "LLEN", "zset": "ZCARD"}
 
@@ -158,15 +163,19 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
     body = _lines(includes.render(_Source(relative, definition.body_line), definition.body))
     snippets = [line for text in includes.snippets.values() for line in _lines(text)]
     check(definition, snippets, body, table, folder)
-    # Snippets stand behind the keys, which they use by name, and before the arguments, which they
-    # are given: what a snippet calls its parameters is its own affair.
-    sized = _sized(definition, [*snippets, *body])
+    # Snippets stand before the arguments, which they are given: what a snippet calls its parameters
+    # is its own affair.
+    written = [*snippets, *body]
+    sized = _sized(definition, written)
+    fails = any("fail(" in line.text for line in written)
+    arguments = _arguments(definition, table, body, sized)
     lines = [
-        *(Line(text, f"{relative}:1") for text in _opening(definition, sized)),
+        *(Line(text, f"{relative}:1") for text in _opening(definition, sized, fails=fails)),
         *snippets,
-        *(Line(text, f"{relative}:1") for text in _arguments(definition, table, body, sized)),
+        *(Line(text, f"{relative}:1") for text in arguments),
         *body,
     ]
+    lines = [Line(_in_place(line.text, definition, table), line.source) for line in lines]
     text = "".join(f"{line.text}\n" for line in lines)
     sha1 = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     return Rendered(text, sha1, tuple(line.source for line in lines))
@@ -189,15 +198,22 @@ def _sized(definition: Definition, lines: list[Line]) -> list[str]:
     return [key.name for key in definition.keys if key.name in used and not definition.read_only]
 
 
-def _opening(definition: Definition, sized: list[str]) -> list[str]:
-    """Return the head of every script: what it is, how it fails, its keys."""
+def _opening(definition: Definition, sized: list[str], *, fails: bool) -> list[str]:
+    """Return the head of every script: what it is, the check of its arity, how it fails."""
     flags = f" flags={definition.flag}" if definition.flag else ""
+    arguments, columns = len(definition.arguments), len(definition.items)
+    wrong = f"#ARGV ~= {arguments}"
+    if columns:
+        wrong = f"(#ARGV < {arguments} or (#ARGV - {arguments}) % {columns} ~= 0)"
     return [
         f"#!lua{flags}",
         f"-- {definition.name} version {definition.version}",
-        *_fail(definition),
-        *(f"local {key.name} = KEYS[{n}]" for n, key in enumerate(definition.keys, start=1)),
-        *(f"local {name}_size" for name in sized),
+        f"if #KEYS ~= {len(definition.keys)} or {wrong} then",
+        '  return redis.error_reply("PYN_ARITY got " .. #KEYS .. " keys and "',
+        '    .. #ARGV .. " arguments")',
+        "end",
+        *(_FAIL if fails else ()),
+        *(f"local {name}_size = 0" for name in sized),
     ]
 
 
@@ -205,23 +221,9 @@ def _arguments(
     definition: Definition, table: KeyTable, body: list[Line], sized: list[str]
 ) -> list[str]:
     """Return what stands right before every body: its arguments and, for writers, the guards."""
-    lines = _names(definition, "\n".join(line.text for line in body))
+    conditions = [key.condition for key in definition.keys]
+    lines = _names(definition, "\n".join([*conditions, *(line.text for line in body)]))
     return lines if definition.read_only else lines + _guards(definition, table, sized)
-
-
-def _fail(definition: Definition) -> list[str]:
-    arguments, columns = len(definition.arguments), len(definition.items)
-    wrong = f"#ARGV ~= {arguments}"
-    if columns:
-        wrong = f"(#ARGV < {arguments} or (#ARGV - {arguments}) % {columns} ~= 0)"
-    return [
-        "local function fail(code, message)",
-        '  return redis.error_reply("PYN_" .. code .. " " .. message)',
-        "end",
-        f"if #KEYS ~= {len(definition.keys)} or {wrong} then",
-        '  return fail("ARITY", "got " .. #KEYS .. " keys and " .. #ARGV .. " arguments")',
-        "end",
-    ]
 
 
 def _value(argument: Argument, index: str) -> str:
@@ -252,52 +254,39 @@ def _names(definition: Definition, body: str) -> list[str]:
 
 
 def _guards(definition: Definition, table: KeyTable, sized: list[str]) -> list[str]:
-    """Return the checks of a writer: types of keys and, for most, the schema."""
-    types = {key.name: table.keys[key.name].type for key in definition.keys}
-    gate = _schema_gate(table.schema_version) if definition.gated else []
-    return (["local schema_found"] if gate else []) + _type_guard(types, sized) + gate
-
-
-def _type_guard(types: dict[str, str], sized: list[str]) -> list[str]:
-    """Return the check of the types of keys.
+    """Return the checks of a writer: the schema, for most, and the types of keys.
 
     Redis does not roll back: a command that meets a key of another type would stop the script in
-    the middle of its writes, so every key is asked for its size before the first. That costs half
-    of asking for its type, and fails for a key of another one; or for another reason, with which it
-    is then left to fail once more.
+    the middle of its writes, so before the first each key is asked for its size, which fails for a
+    key of another type. It costs less than to ask for the type.
     """
-    sizes = {name: f'redis.call("{_SIZES[held]}", {name})' for name, held in types.items()}
-    sizes |= {name: f"{name}_size = {sizes[name]}" for name in sized}
-    if "schema" in sizes:
-        sizes["schema"] = 'schema_found = redis.call("GET", schema)'
-    return [
-        "local function probe()",
-        *(f"  {call}" for call in sizes.values()),
-        "end",
-        "if not pcall(probe) then",
-        "  for _, key in ipairs({",
-        *(f'    {{ {name}, "{held}" }},' for name, held in types.items()),
-        "  }) do",
-        '    local held = redis.call("TYPE", key[1]).ok',
-        '    if held ~= "none" and held ~= key[2] then',
-        '      return fail("WRONG_TYPE", key[1] .. " holds a " .. held .. ", not a " .. key[2])',
-        "    end",
-        "  end",
-        "  probe()",
-        "end",
-    ]
+    lines = _schema_gate(table.schema_version) if definition.gated else []
+    for key in definition.keys:
+        if key.name == "schema" or key.read_first:
+            continue
+        size = f'redis.call("{_SIZES[table.keys[key.name].type]}", {key.name})'
+        line = f"{key.name}_size = {size}" if key.name in sized else size
+        lines += [f"if {key.condition} then", f"  {line}", "end"] if key.condition else [line]
+    return lines
 
 
 def _schema_gate(version: int) -> list[str]:
-    """Return the check of the schema, and what writes it first."""
     return [
+        'local schema_found = redis.call("GET", schema)',
         f"if schema_found and tonumber(schema_found) > {version} then",
-        '  return fail("NEWER_SCHEMA", "the data has schema " .. schema_found ..',
+        '  return redis.error_reply("PYN_NEWER_SCHEMA the data has schema " .. schema_found ..',
         f'    ", this release writes schema {version}")',
         "end",
-        "local function start_writing()",
-        "  if not schema_found then",
-        f'    redis.call("SET", schema, "{version}")',
-        "  end",
-        "end",
     ]
+
+
+def _in_place(text: str, definition: Definition, table: KeyTable) -> str:
+    """Put what keys and `start_writing()` stand for in their place.
+
+    As locals and a function they would be made in each call, and caught by each function anew.
+    """
+    if definition.gated:
+        first = f'if not schema_found then redis.call("SET", schema, "{table.schema_version}") end'
+        text = text.replace("start_writing()", first)
+    keys = {key.name: f"KEYS[{n}]" for n, key in enumerate(definition.keys, start=1)}
+    return replace_names(text, keys)

@@ -17,7 +17,7 @@ from redis import exceptions as redis_errors
 from redis.cluster import RedisCluster
 
 from pynenc_redis_lua import errors
-from pynenc_redis_lua.codec import to_bytes
+from pynenc_redis_lua.codec import to_bytes, to_text
 from pynenc_redis_lua.keys import app_tag
 from pynenc_redis_lua.scripts.recent import Call, RecentCalls
 
@@ -63,7 +63,6 @@ _FINAL: tuple[type[Exception], ...] = (
 # First word of the server's message -> what the caller gets; anything else is a ScriptError.
 _ERRORS: dict[str, type[errors.ScriptError]] = {
     "PYN_NEWER_SCHEMA": errors.NewerSchemaError,
-    "PYN_WRONG_TYPE": errors.WrongTypeError,
     "WRONGTYPE": errors.WrongTypeError,
     "OOM": errors.ServerOutOfMemoryError,
     "NOPERM": errors.PermissionDeniedError,
@@ -183,7 +182,7 @@ class ScriptRunner:
             try:
                 reply = self._answer(prepared, keys, argv)
             except _SERVER_ERRORS as error:
-                problem = self._passing_problem(prepared, error)
+                problem = self._passing_problem(prepared, keys, error)
                 self._is_away = True
                 now = time.monotonic()
                 if deadline is None:
@@ -221,15 +220,40 @@ class ScriptRunner:
                 self._recent.note(Call(prepared, keys, prepared.as_resent(argv, reply)))
         return reply
 
-    def _passing_problem(self, prepared: _Prepared, error: Exception) -> errors.RedisLuaError:
+    def _passing_problem(
+        self, prepared: _Prepared, keys: list[bytes], error: Exception
+    ) -> errors.RedisLuaError:
         """Return the error for what may pass, and raise that for anything else."""
         if _is_transient(error):
             return self.connection.unavailable(error)
         if not isinstance(error, redis_errors.ResponseError):
             raise error
         problem = prepared.typed_error(error)
+        if isinstance(problem, errors.WrongTypeError):
+            problem = self._named(problem, prepared, keys)
         if not isinstance(problem, errors.ServerOutOfMemoryError):
             raise problem from error
+        return problem
+
+    def _named(
+        self, problem: errors.ScriptError, prepared: _Prepared, keys: list[bytes]
+    ) -> errors.ScriptError:
+        """Return an error that says which key holds what, for the server does not."""
+        client: Any = self.connection.client
+        for key, wanted in zip(keys, prepared.key_types, strict=True):
+            try:
+                held = client.type(key).decode()
+            except redis_errors.RedisError:
+                # Forbidden, or the server is gone: then nobody can tell.
+                break
+            if held not in ("none", wanted):
+                return errors.WrongTypeError(
+                    f"{to_text(key)} holds a {held}, not a {wanted}",
+                    script=problem.script,
+                    version=problem.version,
+                    code=problem.code,
+                    location=problem.location,
+                )
         return problem
 
     def _write_again(self, key: bytes) -> None:
@@ -354,6 +378,7 @@ class _Prepared:
         if definition.items:
             self._expected.add("items")
         self._uses = [(library.table.keys[use.name], use.argument) for use in definition.keys]
+        self.key_types = [key.type for key, _ in self._uses]
         self._naming = [use.argument for use in definition.keys if use.argument]
         self._app_tag = tag
         # The names in keys are those of queues: few, and each in many calls.

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pynenc.invocation.status import InvocationStatus, get_status_definition
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # What the scripts call the flags of pynenc's StatusDefinition.
 _FLAGS = {
@@ -20,21 +15,16 @@ _FLAGS = {
 }
 
 
-def status_machine() -> str:
-    """Return pynenc's status machine as words between spaces, for a plain find.
+def status_machine() -> dict[str, tuple[str, str]]:
+    """Return of each status of pynenc its flags, and the statuses that it may become, in words.
 
-    Each status is a word, each of its flags (``success:final``), and each change that is allowed
-    (``pending>running``). Their order does not depend on hashes.
+    Their order does not depend on hashes. No flag is a part of another one.
     """
-    words = [word for status in sorted(InvocationStatus) for word in _words(status)]
-    return f" {' '.join(words)} "
+    return {status.value: _rules(status) for status in sorted(InvocationStatus)}
 
 
-def _words(status: InvocationStatus) -> Iterator[str]:
+def _rules(status: InvocationStatus) -> tuple[str, str]:
     definition = get_status_definition(status)
-    yield status.value
-    for flag, attribute in _FLAGS.items():
-        if getattr(definition, attribute):
-            yield f"{status.value}:{flag}"
-    for target in sorted(definition.allowed_transitions):
-        yield f"{status.value}>{target.value}"
+    flags = [flag for flag, attribute in _FLAGS.items() if getattr(definition, attribute)]
+    targets = sorted(target.value for target in definition.allowed_transitions)
+    return " ".join(flags), " ".join(targets)
