@@ -283,7 +283,7 @@ def _schema_gate(version: int) -> list[str]:
 def _in_place(text: str, definition: Definition, table: KeyTable) -> str:
     """Put what keys and `start_writing()` stand for in their place.
 
-    As locals and a function they would be made in each call, and caught by each function anew.
+    As locals and a function they would be made in each call, and captured by each function anew.
     """
     if definition.gated:
         first = f'if not schema_found then redis.call("SET", schema, "{table.schema_version}") end'
