@@ -192,22 +192,40 @@ class TestWrongType:
         assert caught.value.location.startswith("state/get_result.lua:")
 
 
-class TestForbiddenCommand:
-    def test_is_told_by_writers_before_they_write(self, server: Server, app_id: str) -> None:
-        # A script that could not look at its keys would not know what it may rely on.
-        admin = Connection(settings_of(server))
-        name = f"no-zcard-{uuid.uuid4().hex}"
-        rules = ("on", "nopass", "allkeys", "+@all", "-zcard")
+@pytest.fixture
+def without(server: Server, app_id: str) -> Iterator[Callable[[str], Scripts]]:
+    """Gives the scripts to a user who may not use a command."""
+    admin, names = Connection(settings_of(server)), []
+
+    def scripts_without(command: str) -> Scripts:
+        name = f"no-{command}-{uuid.uuid4().hex}"
+        names.append(name)
+        rules = ("on", "nopass", "allkeys", "+@all", f"-{command}")
         on_primaries(admin.client, "ACL SETUSER", name, *rules)
-        try:
-            user = {"redis_username": name, "redis_password": ""}
-            scripts = scripts_on(Connection(settings_of(server, **user)), app_id)
-            with pytest.raises(errors.PermissionDeniedError):
-                scripts.state_add_histories(contexts=b"", items=[("i", b"record", 1)])
-            assert not admin.client.exists(key("history", app_id))
-            assert not admin.client.exists(key("schema", app_id))
-        finally:
-            on_primaries(admin.client, "ACL DELUSER", name)
+        user = {"redis_username": name, "redis_password": ""}
+        return scripts_on(Connection(settings_of(server, **user)), app_id)
+
+    yield scripts_without
+    for name in names:
+        on_primaries(admin.client, "ACL DELUSER", name)
+
+
+class TestForbiddenCommand:
+    def test_is_told_by_writers_before_they_write(
+        self, without: Callable[[str], Scripts], scripts: Scripts, app_id: str
+    ) -> None:
+        # A script that could not look at its keys would not know what it may rely on.
+        with pytest.raises(errors.PermissionDeniedError):
+            without("zcard").state_add_histories(contexts=b"", items=[("i", b"record", 1)])
+        assert not scripts.connection.client.exists(key("history", app_id))
+        assert not scripts.connection.client.exists(key("schema", app_id))
+
+    def test_of_which_only_the_name_of_a_key_depends_leaves_the_error_as_it_is(
+        self, without: Callable[[str], Scripts], scripts: Scripts, app_id: str
+    ) -> None:
+        scripts.connection.client.set(key("results", app_id), "of somebody else")
+        with pytest.raises(errors.WrongTypeError, match="wrong kind of value"):
+            without("type").state_get_result(invocation_id="i")
 
 
 class TestNewerSchema:

@@ -243,7 +243,7 @@ class ScriptRunner:
         for key, wanted in zip(keys, prepared.key_types, strict=True):
             try:
                 held = client.type(key).decode()
-            except redis_errors.RedisError:
+            except _SERVER_ERRORS:
                 # Forbidden, or the server is gone: then nobody can tell.
                 break
             if held not in ("none", wanted):
