@@ -14,7 +14,8 @@ end
 
 -- A condition stays when its triggers go: one that no trigger waits for watches nothing.
 local function is_watched(task, status)
-  local change = status .. " " .. task
+  -- A damaged record may have no task: it must not end a script that writes already.
+  local change = status .. " " .. (task or "")
   if watched[change] == nil then
     watched[change] = false
     local prefix = pack("watch", task, status)

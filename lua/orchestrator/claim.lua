@@ -6,7 +6,7 @@
 --- changed how (and which of them orchestrator/release has to release more of), and how many wait for
 --- their slot. `left` says whether the queue holds anything that
 --- was not looked at.
--- @version 14
+-- @version 15
 -- @key statuses
 -- @key open
 -- @key expiring

@@ -5,7 +5,7 @@
 --- another one runs in the slot of its running concurrency control. `more` says whether
 --- orchestrator/release has to release more of those that wait. `written_us` is 0, or when the change was
 --- made on a server that may have lost it: who knows of that time or a later one refuses.
--- @version 14
+-- @version 15
 -- @key statuses read first
 -- @key open
 -- @key expiring if is(status, "final")

@@ -2,7 +2,7 @@
 --- Put invocations that stand still back in their queue, recording each step.
 --- Each is looked at again: one that moved on since it was found is left alone. Replies with those
 --- that were put back, each with its task and the statuses that it went through.
--- @version 15
+-- @version 16
 -- @key statuses
 -- @key open
 -- @key expiring

@@ -1,7 +1,7 @@
 #!lua
 --- Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
 --- `written_us` as in orchestrator/commit_status.
--- @version 14
+-- @version 15
 -- @key statuses
 -- @key open
 -- @key expiring

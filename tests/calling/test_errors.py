@@ -191,6 +191,14 @@ class TestWrongType:
         assert caught.value.location
         assert caught.value.location.startswith("state/get_result.lua:")
 
+    def test_is_told_of_each_key(self, scripts: Scripts, app_id: str) -> None:
+        for name in ("history", "history_times"):
+            scripts.connection.client.set(key(name, app_id), "of somebody else")
+        with pytest.raises(
+            errors.WrongTypeError, match=r"not a hash; .*history_times .*not a zset"
+        ):
+            scripts.state_add_histories(contexts=b"", items=[("i", b"record", 1)])
+
 
 @pytest.fixture
 def without(server: Server, app_id: str) -> Iterator[Callable[[str], Scripts]]:

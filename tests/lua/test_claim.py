@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from pynenc.invocation.status import InvocationStatus
 
-from lua.model import NORMAL, QUEUE, Record
+from lua.model import NORMAL, QUEUE, TASK, Record
 from lua.samples import invocation
-from pynenc_redis_lua.codec import pack
+from pynenc_redis_lua.codec import pack, to_bytes, unpack
 from pynenc_redis_lua.errors import ScriptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from redis import Redis
 
     from lua.life import Life
 
@@ -129,6 +131,18 @@ def test_entry_routed_twice_is_claimed_once(life: Life) -> None:
 
 
 # Replay
+
+
+def test_invocation_whose_record_lost_its_task_is_claimed_like_others(
+    life: Life, raw: Redis, key: Callable[[str], bytes]
+) -> None:
+    life.checks_each_step = False
+    life.submit("a")
+    fields = list(unpack(raw.hget(key("statuses"), "a")))
+    fields[fields.index(to_bytes(TASK))] = None
+    raw.hset(key("statuses"), "a", pack(*fields))
+    assert life.claim().ids == ["a"]
+    assert raw.hget(key("replies"), "consumer")
 
 
 def test_repeated_claim_gives_the_same(life: Life) -> None:

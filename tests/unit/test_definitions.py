@@ -235,6 +235,16 @@ BODY = [
         "'index'",
         14,
     ),
+    *(
+        Mistake(f"key hidden by {line}", {14: line}, "a local 'results'", line=14)
+        for line in (
+            "local results = 1",
+            "local a, results = 1, 2",
+            "local function results() end",
+            "local function f(a, results) end",
+            "for _, results in ipairs({}) do end",
+        )
+    ),
     Mistake("bare KEYS", {10: "if KEYS[1] then"}, "bare KEYS: use the names", line=10),
     Mistake("bare ARGV", {14: "local n = #ARGV"}, "bare ARGV: use the names", line=14),
     Mistake(

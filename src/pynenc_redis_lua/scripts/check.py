@@ -24,6 +24,11 @@ _STRING_OR_COMMENT = re.compile(r"""(\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')|--.
 # Neither a field (`record.queue`; `..` before a name is no dot of a field) nor one of a table under
 # construction (`queue = …`).
 _NAME = re.compile(r"(?<![:\w])(?<!(?<!\.)\.)[a-z]\w*(?!\w|\s*=[^=])")
+# What declares locals: `local`, a loop, parameters.
+_LOCALS = (
+    re.compile(r"\b(?:local(?: function)?|for) ([\w, ]+)"),
+    re.compile(r"\bfunction\b[^(]*\(([\w, ]*)"),
+)
 _CODE_NAME = re.compile(f"{_STRING_OR_COMMENT.pattern}|({_NAME.pattern})")
 
 
@@ -42,6 +47,9 @@ def check(
     declared = {key.name for key in definition.keys}
     for line in snippets + body:
         code = _bare_code(line.text)
+        for name in sorted(_locals(code) & declared):
+            mistake = f"a local {name!r} can't stand beside the key of that name"
+            raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
         if found := _BARE.search(code):
             mistake = f"bare {found[1]}: use the names that the header declares"
             raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
@@ -54,6 +62,11 @@ def check(
             raise ScriptDefinitionError(f"{folder / line.source}: {mistake}")
     _check_errors(definition, snippets + body, folder)
     _check_used(definition, _names(snippets), _names(body))
+
+
+def _locals(code: str) -> set[str]:
+    lists = [names for pattern in _LOCALS for names in pattern.findall(code)]
+    return {name for names in lists for name in re.findall(r"\w+", names)}
 
 
 def replace_names(text: str, values: Mapping[str, str]) -> str:

@@ -238,23 +238,26 @@ class ScriptRunner:
     def _named(
         self, problem: errors.ScriptError, prepared: _Prepared, keys: list[bytes]
     ) -> errors.ScriptError:
-        """Return an error that says which key holds what, for the server does not."""
+        """Return an error that says which keys hold what, for the server does not."""
         client: Any = self.connection.client
-        for key, wanted in zip(keys, prepared.key_types, strict=True):
-            try:
+        wrong = []
+        try:
+            for key, wanted in zip(keys, prepared.key_types, strict=True):
                 held = client.type(key).decode()
-            except _SERVER_ERRORS:
-                # Forbidden, or the server is gone: then nobody can tell.
-                break
-            if held not in ("none", wanted):
-                return errors.WrongTypeError(
-                    f"{to_text(key)} holds a {held}, not a {wanted}",
-                    script=problem.script,
-                    version=problem.version,
-                    code=problem.code,
-                    location=problem.location,
-                )
-        return problem
+                if held not in ("none", wanted):
+                    wrong.append(f"{to_text(key)} holds a {held}, not a {wanted}")
+        except _SERVER_ERRORS:
+            # Forbidden, or the server is gone: then nobody can tell.
+            pass
+        if not wrong:
+            return problem
+        return errors.WrongTypeError(
+            "; ".join(wrong),
+            script=problem.script,
+            version=problem.version,
+            code=problem.code,
+            location=problem.location,
+        )
 
     def _write_again(self, key: bytes) -> None:
         """Write again what another server, or one that was restarted, may not know.
