@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -193,6 +194,19 @@ def seeded(scripts: Scripts, server: Server, raw: Redis, app_id: str) -> Scripts
         seeds = _seeds[server]
         raw.eval(_RESTORE, len(seeds), *(prefix + name for name in seeds), *seeds.values())
     return scripts
+
+
+@contextmanager
+def held_by_somebody_else(raw: Redis, key: bytes) -> Iterator[None]:
+    """Have a key hold a set meanwhile, which is the type of none of ours; it must stay as it is."""
+    dumped = raw.dump(key)
+    raw.delete(key)
+    raw.sadd(key, "somebody else's")
+    yield
+    assert raw.smembers(key) == {b"somebody else's"}
+    raw.delete(key)
+    if dumped:
+        raw.restore(key, 0, dumped)
 
 
 def call_sample(scripts: Scripts, name: str) -> Reply:

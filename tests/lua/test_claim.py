@@ -130,9 +130,6 @@ def test_entry_routed_twice_is_claimed_once(life: Life) -> None:
     assert life.claim(queue="other") == ([], [], 0, 0)
 
 
-# Replay
-
-
 def test_invocation_whose_record_lost_its_task_is_claimed_like_others(
     life: Life, raw: Redis, key: Callable[[str], bytes]
 ) -> None:
@@ -143,6 +140,9 @@ def test_invocation_whose_record_lost_its_task_is_claimed_like_others(
     raw.hset(key("statuses"), "a", pack(*fields))
     assert life.claim().ids == ["a"]
     assert raw.hget(key("replies"), "consumer")
+
+
+# Replay
 
 
 def test_repeated_claim_gives_the_same(life: Life) -> None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ResponseError
 
-from lua.conftest import EnforcedScripts, call_sample, on_primaries, remove
+from lua.conftest import (
+    EnforcedScripts,
+    call_sample,
+    held_by_somebody_else,
+    on_primaries,
+    remove,
+)
 from lua.samples import BEFORE, PRIORITY, REFERENCE, SAMPLES, history, invocation, submission
 from pynenc_redis_lua.codec import pack
 from pynenc_redis_lua.errors import (
@@ -243,25 +249,12 @@ def test_key_of_another_type_is_refused_and_nothing_changes(
     for use, held in zip(DEFINITIONS[name].keys, raw_keys(scripts, name), strict=True):
         if (name, use.name) in NOT_READ | OTHERWISE.keys():
             continue
-        dumped = raw.dump(held)
-        take(raw, held, use.name)
-        before = snapshot()
-        with pytest.raises(WrongTypeError, match=use.name) as refusal:
-            scripts.call(name, **SAMPLES[name])
-        assert refusal.value.script == name
-        assert snapshot() == before, use
-        raw.delete(held)
-        if dumped:
-            raw.restore(held, 0, dumped)
-
-
-def take(raw: Redis, held: bytes, name: str) -> None:
-    """Have somebody else hold a key of ours."""
-    raw.delete(held)
-    if key_table().keys[name].type == "set":
-        raw.set(held, "somebody else's")
-    else:
-        raw.sadd(held, "somebody else's")
+        with held_by_somebody_else(raw, held):
+            before = snapshot()
+            with pytest.raises(WrongTypeError, match=use.name) as refusal:
+                scripts.call(name, **SAMPLES[name])
+            assert refusal.value.script == name
+            assert snapshot() == before, use
 
 
 @pytest.mark.parametrize(("name", "needed"), OTHERWISE)
@@ -272,20 +265,19 @@ def test_key_of_another_type_is_refused_by_a_call_that_needs_it(
     watches = pack(pack("watch", "module.function", "failed", "condition"))
     items = [(*condition[:3], watches), trigger]
     prepared.call("trigger/register", **SAMPLES["trigger/register"] | {"items": items})
-    take(raw, key(needed), needed)
-    before = snapshot()
-    with pytest.raises(WrongTypeError, match=needed):
-        prepared.call(name, **SAMPLES[name] | OTHERWISE[name, needed])
-    assert snapshot() == before
+    with held_by_somebody_else(raw, key(needed)):
+        before = snapshot()
+        with pytest.raises(WrongTypeError, match=needed):
+            prepared.call(name, **SAMPLES[name] | OTHERWISE[name, needed])
+        assert snapshot() == before
 
 
 @pytest.mark.parametrize(("name", "needless"), OTHERWISE)
 def test_key_of_another_type_is_left_alone_by_a_call_that_has_no_need_of_it(
     prepared: Scripts, raw: Redis, key: Key, name: str, needless: str
 ) -> None:
-    take(raw, key(needless), needless)
-    assert prepared.call(name, **SAMPLES[name]).tag == "OK"
-    assert raw.smembers(key(needless)) == {b"somebody else's"}
+    with held_by_somebody_else(raw, key(needless)):
+        assert prepared.call(name, **SAMPLES[name]).tag == "OK"
 
 
 @pytest.mark.parametrize("schema", ["next", "9" * 30])

@@ -154,6 +154,7 @@ HEADER = [
     Mistake("name in capitals", {6: "-- @arg Result str"}, "name in lower case", line=6),
     Mistake("unknown key", {4: "-- @key result"}, "@key 'result' is not in keys.toml", line=4),
     Mistake("key with more words", {4: "-- @key results first"}, "'results first' is not", line=4),
+    Mistake("key that is read on a condition", {4: "-- @key results read first if x"}, "not", 4),
     Mistake("condition of a reader", {4: "-- @key results if x"}, "only a writer", 4, text=READER),
     Mistake("argument twice", {6: "-- @arg invocation_id str"}, "the name is taken", line=6),
     Mistake("argument named as a key", {6: "-- @arg results str"}, "the name is taken", line=6),

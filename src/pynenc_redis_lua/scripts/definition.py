@@ -48,7 +48,7 @@ _FLAGS = {
 _TAG = re.compile(r"--\s*@(\w+)\s*(.*)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(
-    r"(?P<name>\S+)( <- (?P<argument>\w+))?(?P<read_first> read first)?( if (?P<condition>.+))?"
+    r"(?P<name>\S+)( <- (?P<argument>\w+))?((?P<read_first> read first)| if (?P<condition>.+))?"
 )
 _RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
 # Names that a declaration would hide from the body, or that Lua or Python can't take for a local or
