@@ -176,7 +176,9 @@ class TestWrongType:
         scripts.connection.client.set(key("history_times", app_id), "of somebody else")
         with pytest.raises(errors.WrongTypeError, match=r"holds a string, not a zset") as caught:
             scripts.state_add_histories(contexts=b"", items=[("i", b"record", 1)])
-        assert key("history_times", app_id) in str(caught.value)
+        assert str(caught.value).endswith(
+            f": {key('history_times', app_id)} holds a string, not a zset"
+        )
         assert caught.value.code == "WRONGTYPE"
         assert not scripts.connection.client.exists(key("history", app_id))
         assert not scripts.connection.client.exists(key("schema", app_id))
@@ -190,6 +192,13 @@ class TestWrongType:
         assert caught.value.code == "WRONGTYPE"
         assert caught.value.location
         assert caught.value.location.startswith("state/get_result.lua:")
+
+    def test_is_told_of_no_key_that_is_as_it_should_be(self, scripts: Scripts, app_id: str) -> None:
+        scripts.state_add_histories(contexts=b"", items=[("i", b"record", 1)])
+        scripts.connection.client.set(key("history_times", app_id), "of somebody else")
+        with pytest.raises(errors.WrongTypeError) as caught:
+            scripts.state_add_histories(contexts=b"", items=[("i", b"another", 2)])
+        assert str(caught.value).count(" holds a ") == 1
 
     def test_is_told_of_each_key(self, scripts: Scripts, app_id: str) -> None:
         for name in ("history", "history_times"):

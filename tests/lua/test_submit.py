@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lua.model import NORMAL, QUEUE, TASK, Record, call_member
-from lua.samples import BINARY, HOSTILE, invocation
+from lua.samples import BINARY, HOSTILE, history, invocation
 from pynenc_redis_lua.codec import pack, to_bytes, unpack
 from pynenc_redis_lua.errors import ScriptError
 from pynenc_redis_lua.keys import app_tag, key_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
 
     from lua.life import Life
@@ -363,3 +365,43 @@ def test_control_of_what_comes_twice_in_a_batch_is_the_last(life: Life, *, known
     assert (record.slot, record.unique, record.digests) == ("2", "2", digests[1])
     assert life.queued() == ["a"]
     assert life.history("a") == [("registered", "client", "client")]
+
+
+# The index
+
+
+def indexed(raw: Redis, key: Callable[[str], bytes]) -> set[bytes]:
+    return set(raw.zrange(key("index"), 0, -1))
+
+
+@pytest.mark.parametrize("ids", [("a",), ("a", "b")])
+def test_all_relations_are_indexed(
+    life: Life, raw: Redis, key: Callable[[str], bytes], ids: tuple[str, ...]
+) -> None:
+    life.submit(
+        *ids,
+        record=invocation(parent="parent", event="event", workflow=("id", "module", "function")),
+    )
+    relations = {
+        pack(*relation, id_)
+        for id_ in ids
+        for relation in (
+            ("parent", "parent"),
+            ("event", "event"),
+            ("workflow", "id", "module.function"),
+            ("type", "module.function"),
+        )
+    }
+    assert relations < indexed(raw, key)
+
+
+@pytest.mark.parametrize("more", [(), ("b",)])
+def test_relations_that_were_stored_before_go(
+    life: Life, raw: Redis, key: Callable[[str], bytes], more: tuple[str, ...]
+) -> None:
+    life.scripts.state_upsert_invocations(
+        contexts=b"", items=[("a", invocation(parent="before"), b"", history(1), 1)]
+    )
+    life.submit("a", *more, record=invocation(parent="parent"))
+    assert not any(b"before" in member for member in indexed(raw, key))
+    assert pack("parent", "parent", "a") in indexed(raw, key)
