@@ -17,12 +17,12 @@ COUNT = 500
 WORKED = 200
 BATCH = 1_000
 WORKERS = (1, 2, 4, 8)
-LATENCIES = 100
+LATENCIES = 64
 # Seconds between the end of a task and the next one. The shortest pause is longer than any worker
 # sleeps after a task, so that it is idle. From there they are spread over a round of the longest
-# loop (ours: a second at the doorbell, two sleeps of pynenc's), each as far from the others as can
+# loop (ours: 2.5 s at the doorbell, two sleeps of pynenc's), each as far from the others as can
 # be: a worker is met in what it does in proportion to how long it does it.
-SHORTEST_PAUSE, SPREAD = 0.25, 1.2
+SHORTEST_PAUSE, SPREAD = 0.25, 2.7
 GOLDEN = (5**0.5 - 1) / 2
 PAUSES = [SHORTEST_PAUSE + SPREAD * (number * GOLDEN % 1) for number in range(LATENCIES)]
 

@@ -97,13 +97,13 @@ class ConfigBrokerRedis(ConfigBroker, ConfigRedis):
     """Settings of :class:`~pynenc_redis_lua.broker.RedisBroker`.
 
     Attributes:
-        queue_timeout_sec: Seconds that an idle runner waits for work at a time, at the most: it
-            starts at once what comes meanwhile, and nothing before its next round what comes while
-            pynenc's loop sleeps. A stop does not wait for it.
+        queue_timeout_sec: Seconds that a runner with room for more waits for work at a time, at
+            the most: it starts at once what comes meanwhile, and nothing before its next round
+            what comes while pynenc's loop sleeps. A stop does not wait for it.
     """
 
-    # Ten times pynenc's default: its loops sleep 0.1 or 0.2 s after each wait.
-    queue_timeout_sec = _seconds("queue_timeout_sec", 1.0)
+    # Twenty-five times pynenc's default: its loops sleep 0.1 or 0.2 s after each wait.
+    queue_timeout_sec = _seconds("queue_timeout_sec", 2.5)
 
 
 class ConfigClientDataStoreRedis(ConfigClientDataStore, ConfigRedis):

@@ -81,6 +81,7 @@ class TestEachStep:
     def test_of_finding_nothing_is_one_look_and_then_waiting_alone(
         self, app: Pynenc, sent: Sent
     ) -> None:
+        app.broker.conf.queue_timeout_sec = 0.2
         client_of(app).delete(key_of(app, "doorbell", "default"))
         sent.take()
         assert list(app.orchestrator.get_invocations_to_run(1, ONE)) == []

@@ -210,7 +210,7 @@ def test_a_wait_that_was_given_up_leaves_no_reply_behind(make_app: Callable[...,
 @pytest.mark.parametrize(
     ("values", "children", "least", "most"),
     [
-        ({}, {}, 0.9, 1.3),
+        ({}, {}, 2.3, 2.9),
         # It resumes children that waited for a result.
         ({}, {"child": None}, 0.08, 0.4),
         # Triggers and recovery are due as often as that.
@@ -244,6 +244,57 @@ def test_what_was_held_back_is_looked_at_again_soon(make_app: Callable[..., Pyne
         before = time.perf_counter()
         assert list(app.orchestrator.get_invocations_to_run(1, ONE)) == []
     assert time.perf_counter() - before < 0.4
+
+
+@pytest.mark.parametrize("server", FIRST, indirect=True)
+@pytest.mark.parametrize(
+    ("runner_cls", "running", "values"),
+    [
+        ("ThreadRunner", False, {}),
+        # What runs needs the connection.
+        ("ThreadRunner", True, {"redis_pool_max_connections": 1}),
+        # It starts nothing before it has the whole list.
+        ("ProcessRunner", True, {}),
+    ],
+    ids=["not running", "one connection", "another runner"],
+)
+def test_who_got_something_is_not_kept_for_more(
+    make_app: Callable[..., Pynenc], runner_cls: str, running: bool, values: dict[str, int]
+) -> None:
+    app = make_app(runner_cls=runner_cls, **values)
+    app.runner.running = running
+    invocation = bind(app, life_tasks.noop)()
+    before = time.perf_counter()
+    got = [it.invocation_id for it in app.orchestrator.get_invocations_to_run(2, ONE)]
+    assert got == [invocation.invocation_id]
+    assert time.perf_counter() - before < 1.5
+
+
+@pytest.mark.parametrize("server", FIRST, indirect=True)
+def test_a_thread_runner_starts_in_one_round_what_comes_in_it(
+    make_app: Callable[..., Pynenc],
+) -> None:
+    # Each round ends with two sleeps of a second.
+    app = make_app(runner_loop_sleep_time_sec=1.0)
+    with working(app):
+        wait_until_waiting(client_of(app), 1)
+        before = time.perf_counter()
+        assert [result_of(bind(app, life_tasks.add)(number, 1)) for number in range(3)] == [1, 2, 3]
+        assert time.perf_counter() - before < 1.0
+
+
+@pytest.mark.parametrize("server", FIRST, indirect=True)
+def test_who_finds_that_another_was_first_goes_on_waiting(make_app: Callable[..., Pynenc]) -> None:
+    app = make_app(queue_timeout_sec=2.0)
+    app.runner.running = True
+    with ThreadPoolExecutor(1) as executor:
+        asking = executor.submit(lambda: list(app.orchestrator.get_invocations_to_run(1, ONE)))
+        wait_until_waiting(client_of(app), 1)
+        client_of(app).rpush(key_of(app, "doorbell", "default"), "1")
+        servers.wait_for(lambda: client_of(app).exists(key_of(app, "doorbell", "default")) == 0)
+        wait_until_waiting(client_of(app), 1)
+        invocation = bind(app, life_tasks.noop)()
+        assert [it.invocation_id for it in asking.result(5)] == [invocation.invocation_id]
 
 
 def test_many_wake_for_many(make_app: Callable[..., Pynenc]) -> None:

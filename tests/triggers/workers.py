@@ -107,8 +107,13 @@ def take_ticks(
     app: Pynenc, condition_id: str, ticks: list[datetime], together: Barrier
 ) -> list[bool]:
     """Try to take each tick, at the same time as others do."""
-    taken = []
+    taken = [False]
     for last, tick in pairwise([None, *ticks]):
         together.wait(60)
-        taken.append(app.trigger.store_last_cron_execution(condition_id, tick, last))
-    return taken
+        # Who took one is the last to come to the barrier, does not have to be woken, and would take
+        # the next one as well.
+        lets_others = taken[-1]
+        taken.append(
+            not lets_others and app.trigger.store_last_cron_execution(condition_id, tick, last)
+        )
+    return taken[1:]

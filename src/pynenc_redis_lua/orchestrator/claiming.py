@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pynenc.identifiers.invocation_id import InvocationId
 from pynenc.invocation.status import InvocationStatus
 from pynenc.runner.process_runner import ProcessRunner
+from pynenc.runner.thread_runner import ThreadRunner
 
 from pynenc_redis_lua.codec import pack, to_text
 from pynenc_redis_lua.component import left_when_full
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pynenc.invocation.dist_invocation import DistributedInvocation
-    from pynenc.runner.base_runner import BaseRunner
     from pynenc.runner.runner_context import RunnerContext
     from pynenc.types import Params, Result
 
@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 # server is held up for a few milliseconds at the most.
 _MOST = 50
 _ROUNDS = 8
-# An idle worker that has not looked into the queue for so long, waits left out, does so all the
-# same: a worker that dies between hearing the doorbell and claiming takes the ring with it.
+# Who last looked into the queue so long ago does so before it waits for the doorbell: a worker that
+# dies between hearing that and claiming takes the ring with it.
 _TRUST_BELL_SECONDS = 1.0
 # How long a runner waits that has something to do besides: pynenc's own default.
 _BUSY_SECONDS = 0.1
 # Heartbeats, triggers and recovery may be late by this share of their interval.
 _SHARE_OF_INTERVAL = 0.25
+# How long a runner that got something waits at the most before it is given more.
+_PAUSE_SECONDS = 0.01
 
 
 class Claiming(OrchestratorCore):
@@ -54,7 +56,9 @@ class Claiming(OrchestratorCore):
     ) -> Iterator[DistributedInvocation[Params, Result]]:
         """Claim invocations and iterate over them.
 
-        Where there are none, wait for the doorbell (see `queue_timeout_sec`) and look once more.
+        Where there are none, wait for the doorbell and look again, for `queue_timeout_sec` in all.
+        A running thread runner, which starts each one as it comes, is given what comes in that
+        time as well.
         """
         queue_provider = queue_provider or self.app.runner.queue_names_for_retrieval
         on_queue_retrieved = on_queue_retrieved or self.app.runner.note_queue_retrieved
@@ -63,33 +67,52 @@ class Claiming(OrchestratorCore):
                 max_num_invocations, runner_ctx, queue_provider, on_queue_retrieved
             )
             return
-        if max_num_invocations <= 0:
-            return
         claim = Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
-        looked = time.monotonic() >= self._look_again_at
-        if looked:
-            yield from claim.invocations(max_num_invocations)
-        if not claim.found and self._bell_rings(queue_provider(), claim):
-            looked = True
-            yield from claim.invocations(max_num_invocations)
-        if claim.found or claim.held_back:
-            self._look_again_at = 0.0
-        elif looked:
-            self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS
+        begin, running = time.monotonic(), self.app.runner.running
+        looks = begin >= self._look_again_at
+        while claim.found < max_num_invocations:
+            before = claim.found
+            if looks:
+                yield from claim.invocations(max_num_invocations - before)
+                trusts = claim.found == before and not claim.held_back
+                self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS if trusts else 0.0
+            seconds = begin + self._patience(claim) - time.monotonic()
+            if claim.found > before:
+                looks = seconds > 0 and self._lingers()
+            else:
+                looks = seconds > 0 and self._bell_rings(queue_provider(), seconds, running=running)
+            if not looks:
+                return
 
-    def _bell_rings(self, queue_names: Sequence[str], claim: Claim) -> bool:
+    def _lingers(self) -> bool:
+        """Tell whether a runner that got something is given more now; pause before that.
+
+        Another round of its loop would sleep for longer, and hear no doorbell meanwhile.
+        """
         runner = self.app.runner
-        running = runner.running
+        if not isinstance(runner, ThreadRunner) or not runner.running or self._alone:
+            return False
+        # What comes thick and fast is claimed together.
+        time.sleep(min(_PAUSE_SECONDS, runner.conf.runner_loop_sleep_time_sec))
+        return True
+
+    def _bell_rings(self, queue_names: Sequence[str], seconds: float, *, running: bool) -> bool:
         return self.scripts.wait_for_any(
             "doorbell",
             queue_names,
-            self._patience(runner, claim),
+            seconds,
             # Children of some runners claim with a runner that is never said to be running.
-            goes_on=lambda: runner.running == running,
+            goes_on=lambda: self.app.runner.running == running,
         )
 
-    def _patience(self, runner: BaseRunner, claim: Claim) -> float:
+    @property
+    def _alone(self) -> bool:
+        """Whether there is only one connection, which must not be kept from what runs."""
+        return self.conf.redis_pool_max_connections == 1
+
+    def _patience(self, claim: Claim) -> float:
         """Return for how many seconds to wait: the runner's loop stands still meanwhile."""
+        runner = self.app.runner
         interval = self.app.conf.atomic_service_check_interval_minutes * 60
         seconds = min(
             self.app.broker.conf.queue_timeout_sec,
@@ -99,10 +122,8 @@ class Claiming(OrchestratorCore):
         )
         # Of pynenc's runners that claim, this one pauses and resumes its children in its loop.
         has_children = isinstance(runner, ProcessRunner) and runner.child_runner_ids
-        # Nothing rings when the slot is free again that an invocation was held back for; and the
-        # only connection must not be kept from what runs.
-        alone = self.conf.redis_pool_max_connections == 1
-        if has_children or claim.held_back or alone:
+        # Nothing rings when the slot is free again that an invocation was held back for.
+        if has_children or claim.held_back or self._alone:
             return min(seconds, _BUSY_SECONDS)
         return seconds
 
@@ -118,7 +139,7 @@ class Claim:
         on_queue_retrieved: Told from which queue something came.
 
     Attributes:
-        found: Whether anything was claimed so far.
+        found: How many were claimed so far, those that can't be loaded here among them.
         held_back: Whether concurrency control held anything back so far.
     """
 
@@ -135,7 +156,7 @@ class Claim:
         self._runner_ctx = runner_ctx
         self._queue_provider = queue_provider
         self._on_queue_retrieved = on_queue_retrieved
-        self.found = False
+        self.found = 0
         self.held_back = False
         # Whether more stands behind what was held back.
         self._left = False
@@ -191,7 +212,7 @@ class Claim:
         claimed, held_back, waiting, left, noted = reply.values
         if claimed or held_back:
             self._state.remember_contexts(contexts)
-        self.found = self.found or bool(claimed)
+        self.found += len(claimed)
         self.held_back = self.held_back or bool(waiting)
         self._left = bool(left) and not claimed
         invocations = list(self._loaded(claimed))
