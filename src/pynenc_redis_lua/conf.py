@@ -99,7 +99,8 @@ class ConfigBrokerRedis(ConfigBroker, ConfigRedis):
     Attributes:
         queue_timeout_sec: Seconds that a runner with room for more waits for work at a time, at
             the most: it starts at once what comes meanwhile, and nothing before its next round
-            what comes while pynenc's loop sleeps. A stop does not wait for it.
+            what comes while pynenc's loop sleeps. A stop does not wait for it. More than half of
+            `socket_timeout`, or a quarter of the interval of atomic services, counts as that.
     """
 
     # Twenty-five times pynenc's default: its loops sleep 0.1 or 0.2 s after each wait.

@@ -37,8 +37,10 @@ _TRUST_BELL_SECONDS = 1.0
 _BUSY_SECONDS = 0.1
 # Heartbeats, triggers and recovery may be late by this share of their interval.
 _SHARE_OF_INTERVAL = 0.25
-# How long a runner that got something waits at the most before it is given more.
+# How long a runner that got something waits at the most before it is looked for more.
 _PAUSE_SECONDS = 0.01
+# How long a runner waits at the least.
+_LEAST_SECONDS = 0.01
 
 
 class Claiming(OrchestratorCore):
@@ -58,7 +60,8 @@ class Claiming(OrchestratorCore):
 
         Where there are none, wait for the doorbell and look again, for `queue_timeout_sec` in all.
         A running thread runner, which starts each one as it comes, is given what comes in that
-        time as well.
+        time as well, as far as it has threads for it: more than `max_num_invocations` in all if
+        some of them have ended meanwhile.
         """
         queue_provider = queue_provider or self.app.runner.queue_names_for_retrieval
         on_queue_retrieved = on_queue_retrieved or self.app.runner.note_queue_retrieved
@@ -69,32 +72,37 @@ class Claiming(OrchestratorCore):
             return
         claim = Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
         begin, running = time.monotonic(), self.app.runner.running
-        looks = begin >= self._look_again_at
-        while claim.found < max_num_invocations:
+        room, looks, served = max_num_invocations, begin >= self._look_again_at, self._served()
+        while room > 0:
             before = claim.found
             if looks:
-                yield from claim.invocations(max_num_invocations - before)
+                yield from claim.invocations(room)
                 trusts = claim.found == before and not claim.held_back
-                self._look_again_at = time.monotonic() + _TRUST_BELL_SECONDS if trusts else 0.0
-            seconds = begin + self._patience(claim) - time.monotonic()
-            if claim.found > before:
-                looks = seconds > 0 and self._lingers()
-            else:
+                self._look_again_at = begin + _TRUST_BELL_SECONDS if trusts else 0.0
+            until = begin + self._patience(claim)
+            if claim.found == before:
+                seconds = until - time.monotonic()
                 looks = seconds > 0 and self._bell_rings(queue_provider(), seconds, running=running)
-            if not looks:
-                return
+                if not looks:
+                    break
+            elif served:
+                room, looks = _room_before(until, served), True
+            else:
+                break
+        if served:
+            # Whoever is stopped sends what is in its list back to the queue, ended or not.
+            served._reclaim_available_slots()  # noqa: SLF001 - the only way to have it tidied
 
-    def _lingers(self) -> bool:
-        """Tell whether a runner that got something is given more now; pause before that.
+    def _served(self) -> ThreadRunner | None:
+        """Return the runner if it is given more after it got something.
 
-        Another round of its loop would sleep for longer, and hear no doorbell meanwhile.
+        Another round of its loop would sleep for longer, hear no doorbell meanwhile and not find
+        out which threads have ended.
         """
         runner = self.app.runner
-        if not isinstance(runner, ThreadRunner) or not runner.running or self._alone:
-            return False
-        # What comes thick and fast is claimed together.
-        time.sleep(min(_PAUSE_SECONDS, runner.conf.runner_loop_sleep_time_sec))
-        return True
+        if isinstance(runner, ThreadRunner) and runner.running and not self._alone:
+            return runner
+        return None
 
     def _bell_rings(self, queue_names: Sequence[str], seconds: float, *, running: bool) -> bool:
         return self.scripts.wait_for_any(
@@ -124,8 +132,22 @@ class Claiming(OrchestratorCore):
         has_children = isinstance(runner, ProcessRunner) and runner.child_runner_ids
         # Nothing rings when the slot is free again that an invocation was held back for.
         if has_children or claim.held_back or self._alone:
-            return min(seconds, _BUSY_SECONDS)
-        return seconds
+            seconds = min(seconds, _BUSY_SECONDS)
+        # Who neither looks nor waits would not rest.
+        return max(seconds, _LEAST_SECONDS)
+
+
+def _room_before(until: float, runner: ThreadRunner) -> int:
+    """Wait for a thread runner to have room; return for how many, 0 if it gets no more now."""
+    pause = max(min(_PAUSE_SECONDS, 2 * runner.conf.runner_loop_sleep_time_sec), 0.001)
+    while True:
+        # Also where there is room: what comes thick and fast is claimed together.
+        time.sleep(pause)
+        if not runner.running or time.monotonic() >= until:
+            return 0
+        room: int = runner._reclaim_available_slots()  # noqa: SLF001 - nothing else tells
+        if room > 0:
+            return room
 
 
 class Claim:

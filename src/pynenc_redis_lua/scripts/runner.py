@@ -36,6 +36,7 @@ BATCH_BYTES = 4 * 2**20
 _SMALLEST_VALUE_LIMIT = 2**20
 _DEFAULT_VALUE_LIMIT = 512 * 2**20
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.005, 0.5
+_PAUSE_AFTER_LOSS = 0.1
 # How long who waits without a limit does so at least before it says so again, in seconds.
 _LEAST_PATIENCE = 1.0
 
@@ -167,9 +168,11 @@ class ScriptRunner:
         try:
             return self.connection.pop_first(lists, timeout, goes_on)
         except _SERVER_ERRORS as error:
-            if _is_transient(error):
-                return True
-            raise
+            if not _is_transient(error):
+                raise
+            # Where only this command fails, who waits in a loop would not rest.
+            time.sleep(_PAUSE_AFTER_LOSS)
+            return True
 
     def _run(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
         """Send the call until it is answered or the outage budget is used up."""
