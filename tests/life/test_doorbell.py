@@ -125,6 +125,17 @@ def test_the_queue_timeout_is_how_long_it_waits(
     assert timeout * 0.9 < time.perf_counter() - before < timeout + 0.5
 
 
+@pytest.mark.parametrize("server", FIRST, indirect=True)
+def test_who_is_not_to_wait_does_not_race(make_app: Callable[..., Pynenc]) -> None:
+    app = make_app(queue_timeout_sec=0.0)
+    # The first call looks into the queue; the others wait for a hundredth of a second each.
+    assert list(app.orchestrator.get_invocations_to_run(1, ONE)) == []
+    before = time.perf_counter()
+    for _ in range(5):
+        assert list(app.orchestrator.get_invocations_to_run(1, ONE)) == []
+    assert time.perf_counter() - before > 0.03
+
+
 def test_a_wait_ends_before_the_socket_gives_up(make_app: Callable[..., Pynenc]) -> None:
     app = make_app(queue_timeout_sec=60.0, socket_timeout=0.4)
     before = time.perf_counter()
