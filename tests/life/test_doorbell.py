@@ -6,6 +6,7 @@ import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,9 +31,11 @@ from life.tools import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from pynenc import Pynenc
     from pynenc.invocation.dist_invocation import DistributedInvocation
+    from pynenc.runner.runner_context import RunnerContext
 
     from servers import Server
 
@@ -81,6 +84,22 @@ def wait_until_waiting(client: redis.Redis | redis.RedisCluster, count: int) -> 
         return int(client.info("clients")["blocked_clients"])
 
     servers.wait_for(lambda: waiting() >= count, message=f"{count} workers wait")
+
+
+@contextmanager
+def asking(app: Pynenc) -> Iterator[Future[list[str]]]:
+    """Ask for an invocation in a thread; the ids of those that it gets."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor.submit(
+            lambda: [it.invocation_id for it in app.orchestrator.get_invocations_to_run(1, ONE)]
+        )
+
+
+def break_off_waits(client: redis.Redis) -> None:
+    """End what hangs on a doorbell by an error, as a server does that becomes a replica."""
+    for connected in client.client_list():
+        if "b" in connected["flags"]:
+            client.client_unblock(int(connected["id"]), error=True)
 
 
 def moments(count: int, seconds: float) -> Iterator[None]:
@@ -147,15 +166,11 @@ def test_a_wait_ends_before_the_socket_gives_up(make_app: Callable[..., Pynenc])
 def test_a_wait_that_the_server_breaks_off_ends_no_worker(
     server: Server, make_app: Callable[..., Pynenc]
 ) -> None:
-    # So does a server that becomes a replica in a failover.
     app = make_app(queue_timeout_sec=10.0)
-    with server.client() as client, ThreadPoolExecutor(1) as executor:
-        asking = executor.submit(lambda: list(app.orchestrator.get_invocations_to_run(1, ONE)))
+    with server.client() as client, asking(app) as got:
         wait_until_waiting(client, 1)
-        # A connection that another test left may have waited last.
-        [waiting] = [it for it in client.client_list() if "b" in it["flags"]]
-        client.client_unblock(int(waiting["id"]), error=True)
-        assert asking.result(5) == []
+        break_off_waits(client)
+        assert got.result(5) == []
 
 
 @pytest.mark.parametrize("server", FIRST, indirect=True)
@@ -261,24 +276,30 @@ def test_what_was_held_back_is_looked_at_again_soon(make_app: Callable[..., Pyne
 
 @pytest.mark.parametrize("server", FIRST, indirect=True)
 @pytest.mark.parametrize(
-    ("runner_cls", "running", "values"),
+    ("runner_cls", "running", "who", "values"),
     [
-        ("ThreadRunner", False, {}),
+        ("ThreadRunner", False, None, {}),
         # What runs needs the connection.
-        ("ThreadRunner", True, {"redis_pool_max_connections": 1}),
+        ("ThreadRunner", True, None, {"redis_pool_max_connections": 1}),
+        ("ThreadRunner", True, ONE, {}),
         # It starts nothing before it has the whole list.
-        ("ProcessRunner", True, {}),
+        ("ProcessRunner", True, None, {}),
     ],
-    ids=["not running", "one connection", "another runner"],
+    ids=["not running", "one connection", "somebody else", "another runner"],
 )
 def test_who_got_something_is_not_kept_for_more(
-    make_app: Callable[..., Pynenc], runner_cls: str, running: bool, values: dict[str, int]
+    make_app: Callable[..., Pynenc],
+    runner_cls: str,
+    running: bool,
+    who: RunnerContext | None,
+    values: dict[str, int],
 ) -> None:
     app = make_app(runner_cls=runner_cls, **values)
     app.runner.running = running
     invocation = bind(app, life_tasks.noop)()
     before = time.perf_counter()
-    got = [it.invocation_id for it in app.orchestrator.get_invocations_to_run(2, ONE)]
+    who = who or app.runner.runner_context
+    got = [it.invocation_id for it in app.orchestrator.get_invocations_to_run(2, who)]
     assert got == [invocation.invocation_id]
     assert time.perf_counter() - before < 1.5
 
@@ -334,7 +355,7 @@ def test_a_runner_that_is_stopped_gets_no_more(
     app = make_app(min_threads=2)
     app.runner.on_start()
     first = bind(app, life_tasks.noop)()
-    given = app.orchestrator.get_invocations_to_run(2, ONE)
+    given = app.orchestrator.get_invocations_to_run(2, app.runner.runner_context)
     assert next(given).invocation_id == first.invocation_id
     second = bind(app, life_tasks.noop)()
     # As a signal may come.
@@ -348,14 +369,11 @@ def test_waits_that_the_server_breaks_off_do_not_make_a_runner_race(
     server: Server, make_app: Callable[..., Pynenc]
 ) -> None:
     app = make_app(queue_timeout_sec=1.0)
-    with server.client() as client, ThreadPoolExecutor(1) as executor:
+    with server.client() as client, asking(app) as got:
         before = sent_to(client)
-        asking = executor.submit(lambda: list(app.orchestrator.get_invocations_to_run(1, ONE)))
-        while not asking.done():
-            for waiting in client.client_list():
-                if "b" in waiting["flags"]:
-                    client.client_unblock(int(waiting["id"]), error=True)
-        assert asking.result() == []
+        while not got.done():
+            break_off_waits(client)
+        assert got.result() == []
         # A look and a wait each tenth of a second.
         assert sent_to(client) - before < 30
 
@@ -364,14 +382,13 @@ def test_waits_that_the_server_breaks_off_do_not_make_a_runner_race(
 def test_who_finds_that_another_was_first_goes_on_waiting(make_app: Callable[..., Pynenc]) -> None:
     app = make_app(queue_timeout_sec=2.0)
     app.runner.running = True
-    with ThreadPoolExecutor(1) as executor:
-        asking = executor.submit(lambda: list(app.orchestrator.get_invocations_to_run(1, ONE)))
+    with asking(app) as got:
         wait_until_waiting(client_of(app), 1)
         client_of(app).rpush(key_of(app, "doorbell", "default"), "1")
         servers.wait_for(lambda: client_of(app).exists(key_of(app, "doorbell", "default")) == 0)
         wait_until_waiting(client_of(app), 1)
         invocation = bind(app, life_tasks.noop)()
-        assert [it.invocation_id for it in asking.result(5)] == [invocation.invocation_id]
+        assert got.result(5) == [invocation.invocation_id]
 
 
 def test_many_wake_for_many(make_app: Callable[..., Pynenc]) -> None:

@@ -72,7 +72,8 @@ class Claiming(OrchestratorCore):
             return
         claim = Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
         begin, running = time.monotonic(), self.app.runner.running
-        room, looks, served = max_num_invocations, begin >= self._look_again_at, self._served()
+        room, looks = max_num_invocations, begin >= self._look_again_at
+        served = self._served(runner_ctx)
         while room > 0:
             before = claim.found
             if looks:
@@ -86,23 +87,24 @@ class Claiming(OrchestratorCore):
                 if not looks:
                     break
             elif served:
-                room, looks = _room_before(until, served), True
+                room = _room_before(until, served)
             else:
                 break
         if served:
             # Whoever is stopped sends what is in its list back to the queue, ended or not.
             served._reclaim_available_slots()  # noqa: SLF001 - the only way to have it tidied
 
-    def _served(self) -> ThreadRunner | None:
-        """Return the runner if it is given more after it got something.
+    def _served(self, runner_ctx: RunnerContext) -> ThreadRunner | None:
+        """Return the runner if it is itself who asks, and is given more after it got something.
 
         Another round of its loop would sleep for longer, hear no doorbell meanwhile and not find
-        out which threads have ended.
+        out which threads have ended. Its threads are for its loop alone to count, not for whoever
+        else asks beside it.
         """
         runner = self.app.runner
-        if isinstance(runner, ThreadRunner) and runner.running and not self._alone:
-            return runner
-        return None
+        if not isinstance(runner, ThreadRunner) or runner_ctx != runner.runner_context:
+            return None
+        return runner if runner.running and not self._alone else None
 
     def _bell_rings(self, queue_names: Sequence[str], seconds: float, *, running: bool) -> bool:
         return self.scripts.wait_for_any(
