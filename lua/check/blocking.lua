@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `blocking`.
 --- Each member is waited for, waits for none and is free to run.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key waits
 -- @key blocking

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `changes`.
 --- Each can be read.
--- @version 7
+-- @version 8
 -- @key changes
 -- @arg cursor str
 -- @arg count count
@@ -11,10 +11,10 @@
 --[[% use "lib/findings.lua" %]]
 --[[% use "lib/readable_list.lua" %]]
 --[[% use "lib/is_integer.lua" %]]
---[[% use "lib/rules.lua" %]]
+--[[% use "lib/is_status.lua" %]]
 local function check(member)
   local fields = readable_list(member, 4)
-  if not fields or not (fields[1] and fields[2] and rules(fields[3] or "") and is_integer(fields[4])) then
+  if not fields or not (fields[1] and fields[2] and is_status(fields[3] or "") and is_integer(fields[4])) then
     report("unreadable", changes, member, "it is no change of a status", { "ZREM", changes, member })
   end
 end

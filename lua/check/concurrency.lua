@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `concurrency`: each member is that of a status.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key concurrency
 -- @arg cursor str

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `history`.
 --- Its records can be read, and are found by their time.
--- @version 9
+-- @version 10
 -- @key statuses
 -- @key invocations
 -- @key history

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `history_times`: each member refers to a record.
--- @version 9
+-- @version 10
 -- @key history
 -- @key history_times
 -- @arg cursor str

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `index`: each relation is that of a record.
--- @version 11
+-- @version 12
 -- @key statuses
 -- @key invocations
 -- @key index

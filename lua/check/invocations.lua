@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `invocations`.
 --- Each has its members of `index`, and a status.
--- @version 11
+-- @version 12
 -- @key statuses
 -- @key invocations
 -- @key index

@@ -1,7 +1,7 @@
 #!lua
 --- Verify a page of `registered`, `open` or `expiring`.
 --- Each member has a status that puts it there.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key registered
 -- @key open

@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `statuses`: all that a status implies is there.
--- @version 14
+-- @version 15
 -- @key statuses
 -- @key registered
 -- @key open
@@ -41,11 +41,10 @@ local function check_history(invocation_id, record)
     return
   end
   local last = readable_history(found[#found])
-  local owner = last and pack(last[3])
-  if not last or last[1] ~= record.at_us or last[2] ~= record.status or owner ~= record.owner then
+  if not last or last[1] ~= record.at_us or last[2] ~= record.status or last[3] ~= record.owner then
     local text = "its last record is not its status, " .. record.status
     report("missing", history, invocation_id, text, function()
-      local context_id = unpack_list(record.owner)[1] or ""
+      local context_id = record.owner or ""
       local entry = history_record(record, context_id)
       append_history(invocation_id, records, entry, record.at_us)
     end)

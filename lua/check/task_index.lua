@@ -1,6 +1,6 @@
 #!lua
 --- Verify a page of `task_index`: each member is that of a status.
--- @version 9
+-- @version 10
 -- @key statuses
 -- @key task_index
 -- @arg cursor str

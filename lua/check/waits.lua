@@ -2,7 +2,7 @@
 --- Verify a page of `waits`.
 --- Each edge is there both ways, and whoever is waited for is not final.
 --- One that has been final for less than `grace_us` may still be releasing those who wait for it.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key waits
 -- @key blocking

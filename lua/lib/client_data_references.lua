@@ -1,10 +1,4 @@
-local reference_prefix = "--[[= client_data_prefix ]]:"
-
--- Whether a serialized payload may refer to client data.
-local function refers(payload)
-  return string.find(payload, reference_prefix, 1, true) ~= nil
-end
-
+--[[% use "lib/refers.lua" %]]
 -- The reference keys of client data in a serialized payload; an empty list costs one search. Exactly
 -- 64 digits: what stands behind a reference in a payload may begin with one.
 local function client_data_references(payload)

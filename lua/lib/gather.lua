@@ -1,25 +1,26 @@
 --[[% use "lib/put.lua" %]]
--- Writes of a batch, gathered by key: one command for many fields costs the server a fraction of as
--- many commands. Nothing may read what was put since `put = gather` before write_gathered(), and what is
--- put under one key is put by one command.
-local gathered, keys_gathered = {}, {}
+-- Writes of a batch, gathered by command and key: one command for many fields costs the server a fraction
+-- of as many commands. Nothing may read what was put since `put = gather` before write_gathered(), and no
+-- member may be both put and removed in that time.
+local gathered, kinds = {}, {}
 
-local function write_one(key)
-  redis.call(unpack(gathered[key]))
-  gathered[key] = nil
+local function write_one(kind)
+  redis.call(unpack(gathered[kind]))
+  gathered[kind] = nil
 end
 
 local function gather(command, key, first, second, ...)
-  local writes = gathered[key]
+  local kind = command .. key
+  local writes = gathered[kind]
   if not writes then
     writes = { command, key }
-    gathered[key], keys_gathered[#keys_gathered + 1] = writes, key
+    gathered[kind], kinds[#kinds + 1] = writes, kind
   end
   writes[#writes + 1] = first
   writes[#writes + 1] = second
   -- What unpack() may give is limited by Lua's stack, to 8,000 values.
   if #writes > 1000 then
-    write_one(key)
+    write_one(kind)
   end
   if ... then
     gather(command, key, ...)
@@ -27,9 +28,9 @@ local function gather(command, key, first, second, ...)
 end
 
 local function write_gathered()
-  for _, key in ipairs(keys_gathered) do
-    if gathered[key] then
-      write_one(key)
+  for _, kind in ipairs(kinds) do
+    if gathered[kind] then
+      write_one(kind)
     end
   end
 end

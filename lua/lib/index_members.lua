@@ -1,3 +1,4 @@
+--[[% use "lib/pack.lua" %]]
 --[[% use "lib/call_member.lua" %]]
 -- The members of `index` that belong to an invocation record (see keys.toml: invocations, index), and the
 -- parent that it names, or false. It fails on what is no record.

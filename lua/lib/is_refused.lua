@@ -1,9 +1,8 @@
---[[% use "lib/is_nobody.lua" %]]
 --[[% use "lib/status_machine.lua" %]]
--- Whether pynenc's validate_transition or validate_ownership refuse the change. Owners are packed.
+--[[% use "lib/may_become.lua" %]]
+-- Whether pynenc's validate_transition or validate_ownership refuse the change.
 local function is_refused(record, status, owner)
-  local _, targets = rules(record.status)
-  if not (targets and rules(status)) or not string.find(targets, " " .. status .. " ", 1, true) then
+  if not may_become(record.status, status) then
     return true
   end
   if is(status, "overrides") then
@@ -12,5 +11,5 @@ local function is_refused(record, status, owner)
   if is(record.status, "requires") and owner ~= record.owner then
     return true
   end
-  return is(status, "acquires") and is_nobody(owner)
+  return is(status, "acquires") and (owner or "") == ""
 end

@@ -1,7 +1,7 @@
 --[[% use "lib/parse_status.lua" %]]
 --[[% use "lib/readable_list.lua" %]]
 --[[% use "lib/is_integer.lua" %]]
---[[% use "lib/rules.lua" %]]
+--[[% use "lib/is_status.lua" %]]
 local function is_pairs(packed)
   local fields = readable_list(packed)
   for _, field in ipairs(fields or {}) do
@@ -24,7 +24,7 @@ local function readable_status(packed)
     end
   end
   if
-    not rules(fields[1])
+    not is_status(fields[1])
     or not (is_integer(fields[3]) and is_integer(fields[5]) and is_integer(fields[6]))
     or #fields[9] ~= 8
     or not is_pairs(fields[13])

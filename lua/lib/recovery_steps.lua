@@ -1,5 +1,4 @@
 --[[% use "lib/status_machine.lua" %]]
---[[% use "lib/unpack.lua" %]]
 --[[% use "lib/is_dead.lua" %]]
 -- Whether nobody runs what `owner` owns. A runner sends a heartbeat before its first claim, so one
 -- that was never heard of is gone for long.
@@ -16,7 +15,7 @@ local function recovery_steps(invocation_id, record, now, pending_us, dead_us)
     return nil
   end
   if status == "running" or status == "paused" then
-    if not is_orphaned(unpack_field(record.owner, 1), now, dead_us) then
+    if not is_orphaned(record.owner, now, dead_us) then
       return nil
     end
     return { status == "running" and "running_recovery" or "killed", "rerouted" }

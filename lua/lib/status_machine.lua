@@ -1,5 +1,12 @@
---[[% use "lib/rules.lua" %]]
+-- pynenc's status machine, generated from the installed pynenc. It is comparisons, for tables would be
+-- made anew in each call.
 local function is(status, flag)
-  local flags = rules(status)
-  return flags ~= nil and string.find(flags, flag, 1, true) ~= nil
+  --[[% for flag, statuses in status_flags.items() %]]
+  if flag == "--[[= flag ]]" then
+    return false
+      --[[% for status in statuses %]]
+      or status == "--[[= status ]]"
+      --[[% endfor %]]
+  end
+  --[[% endfor %]]
 end

@@ -4,7 +4,7 @@
 local function time_name(invocation_id)
   local pattern = "^(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)(%x%x%x%x%x%x%x%x)$"
   local a, b, c, d, e, f = string.match(invocation_id, pattern)
-  if not a or string.find(invocation_id, "%u") then
+  if not a or string.lower(invocation_id) ~= invocation_id then
     return pack(invocation_id)
   end
   local uuid = struct.pack(

@@ -6,8 +6,8 @@
 --- changed how (and which of them orchestrator/release has to release more of), and how many wait for
 --- their slot. `left` says whether the queue holds anything that
 --- was not looked at.
--- @version 15
--- @key statuses
+-- @version 16
+-- @key statuses read first
 -- @key open
 -- @key expiring
 -- @key task_index
@@ -16,16 +16,16 @@
 -- @key blocking
 -- @key invocations
 -- @key arguments
--- @key history
+-- @key history read first
 -- @key history_times
--- @key runner_contexts
--- @key context_times
--- @key condition_index
--- @key changes
--- @key queue
--- @key queued
+-- @key runner_contexts if contexts ~= ""
+-- @key context_times if contexts ~= ""
+-- @key condition_index if notes == 1
+-- @key changes if notes == 1
+-- @key queue read first
+-- @key queued read first
 -- @key queue_sequence
--- @key replies
+-- @key replies read first
 -- @key doorbell <- queue_name
 -- @arg queue_name id
 -- @arg count count
@@ -39,137 +39,158 @@
 -- @returns OK claimed held_back waiting left noted
 -- @errors NO_OWNER
 -- @cost O(count log N)
---[[% use "lib/is_refused.lua" %]]
+--[[% use "lib/status_machine.lua" %]]
+--[[% use "lib/read_many.lua" %]]
+--[[% use "lib/parse_status.lua" %]]
 --[[% use "lib/set_status.lua" %]]
---[[% use "lib/has_edges.lua" %]]
---[[% use "lib/record_status.lua" %]]
---[[% use "lib/enqueue.lua" %]]
---[[% use "lib/slot_taken.lua" %]]
---[[% use "lib/dequeue.lua" %]]
+--[[% use "lib/record_status_behind.lua" %]]
 --[[% use "lib/queue_head.lua" %]]
+--[[% use "lib/gather.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/parse_pairs.lua" %]]
---[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
-if is_nobody(owner) then
+local runner_id = cmsgpack.unpack(owner)
+if (runner_id or "") == "" then
   return fail("NO_OWNER", "a claim needs a runner")
 end
-local claimed, ids, held_back, back = {}, {}, {}, {}
+local ids, held_back, back = {}, {}, {}
 
-local function hand_out(invocation_id)
-  claimed[#claimed + 1] = {
-    invocation_id,
-    redis.call("HGET", invocations, invocation_id),
-    redis.call("HGET", arguments, invocation_id) or "",
-  }
-  ids[#ids + 1] = invocation_id
+local function with_payloads()
+  local records, payloads, claimed = read_many(invocations, ids), read_many(arguments, ids), {}
+  for i, invocation_id in ipairs(ids) do
+    claimed[i] = { invocation_id, records[i], payloads[i] or "" }
+  end
+  return claimed
 end
 
-local function change(invocation_id, record, status)
-  set_status(invocation_id, record, status, owner, op)
-  record_status(invocation_id, record, context_id, notes)
+local function is_held_back(invocation_id, record)
+  if record.slot == "" then
+    return false
+  end
+  --[[% inline "lib/slot_taken.lua" %]]
+  return slot_taken(record, invocation_id, "pending")
+    or slot_taken(record, invocation_id, "running")
 end
 
 -- One that was sent back already only moves to the end of its queue: to record that at every look
 -- would let its history grow for as long as the slot is taken.
 local function hold_back(invocation_id, record)
-  if record.status == "rerouted" then
-    back[#back + 1] = { invocation_id, record }
-    return
+  --[[% inline "lib/is_refused.lua" %]]
+  --[[% inline "lib/has_edges.lua" %]]
+  --[[% inline "lib/record_status.lua" %]]
+  local function change(status)
+    set_status(invocation_id, record, status, runner_id, op)
+    record_status(invocation_id, record, context_id, notes)
   end
   local status = record.reroutes == "1" and "concurrency_controlled"
     or "concurrency_controlled_final"
-  if is_refused(record, status, owner) then
+  if record.status == "rerouted" or is_refused(record, status, runner_id) then
     back[#back + 1] = { invocation_id, record }
     return
   end
-  change(invocation_id, record, status)
+  -- What follows goes through several statuses, and releases others.
+  write_gathered()
+  put = redis.call
+  change(status)
   local more = is(status, "final") and has_edges(invocation_id) and 1 or 0
   held_back[#held_back + 1] = { invocation_id, record.task, status, more }
   if status == "concurrency_controlled" then
-    change(invocation_id, record, "rerouted")
+    change("rerouted")
     held_back[#held_back + 1] = { invocation_id, record.task, "rerouted", 0 }
     back[#back + 1] = { invocation_id, record }
   end
+  put = gather
 end
 
-local function claim(invocation_id, record)
-  change(invocation_id, record, "pending")
-  hand_out(invocation_id)
-end
-
-local function is_held_back(invocation_id, record)
-  return slot_taken(record, invocation_id, "pending")
-    or slot_taken(record, invocation_id, "running")
-end
-
--- An invocation that others wait for stays where it is if it is held back: its turn comes.
-local function consider_awaited(invocation_id)
-  local record = read_status(invocation_id)
-  if not record or not is(record.status, "available") then
-    redis.call("ZREM", blocking, invocation_id)
-  elseif not is_held_back(invocation_id, record) then
-    dequeue(invocation_id)
-    claim(invocation_id, record)
+-- Claim those of a list that are free to run. `members` are the places of those that come from the head of
+-- their queue, which they leave: to one that is not free to run any more nothing else happens. An invocation
+-- that others wait for stays where it is if it is held back: its turn comes.
+local function consider(list, members)
+  local states, places = read_many(statuses, list), read_many(queued, list)
+  local histories, seen = read_many(history, list), {}
+  if members then
+    redis.call("ZREM", queue, unpack(members))
   end
-end
-
--- An invocation that is not free to run any more leaves the queue and nothing else happens to it.
-local function consider_queued(invocation_id, member)
-  local record = read_status(invocation_id)
-  dequeue(invocation_id, member)
-  if not record or not is(record.status, "available") then
-    return
-  elseif is_held_back(invocation_id, record) then
-    hold_back(invocation_id, record)
-  else
-    claim(invocation_id, record)
-  end
-end
-
-for _, invocation_id in ipairs(last_reply(consumer, op) or {}) do
-  local record = read_status(invocation_id)
-  if record and record.op == op then
-    hand_out(invocation_id)
-  end
-end
-if #ids > 0 then
-  return { "OK", claimed, held_back, 0, 0, noted }
-end
-
-local context_list = parse_pairs(contexts)
-start_writing()
-if awaited_first == 1 then
-  for _, invocation_id in ipairs(redis.call("ZRANGE", blocking, 0, count - 1)) do
-    consider_awaited(invocation_id)
-  end
-end
--- Stale and held back entries are passed over, but not without a limit.
-local looked_at = 0
-while #ids < count and looked_at < math.max(4 * count, 100) do
-  local members = queue_head(queue_name, count - #ids)
-  if not members[1] then
-    break
-  end
-  for _, member in ipairs(members) do
-    looked_at = looked_at + 1
+  put = list[2] and gather or redis.call
+  for i, invocation_id in ipairs(list) do
+    local record = states[i] and parse_status(states[i])
+    local free = record and is(record.status, "available")
+    local held = free and is_held_back(invocation_id, record)
     -- One that was queued twice left the queue with its first place.
-    if redis.call("ZREM", queue, member) == 1 then
-      consider_queued(queued_id(queue_name, member), member)
+    local first = not seen[invocation_id]
+    seen[invocation_id] = true
+    if first and (members or free and not held) then
+      local member = members and members[i]
+      if places[i] ~= pack(member or false) then
+        --[[% inline "lib/leave_queue.lua" %]]
+        leave_queue(places[i] or "", member)
+      end
+      put("HDEL", queued, invocation_id)
+    end
+    if first and free and not held then
+      set_status(invocation_id, record, "pending", runner_id, op)
+      record_status_behind(histories[i], invocation_id, record, context_id, notes)
+      ids[#ids + 1] = invocation_id
+    elseif first and held and members then
+      hold_back(invocation_id, record)
+    elseif not free and not members then
+      redis.call("ZREM", blocking, invocation_id)
     end
   end
+  write_gathered()
+  put = redis.call
 end
-local left = queue_head(queue_name, 1)[1] and 1 or 0
-for _, held in ipairs(back) do
-  enqueue(held[1], held[2].queue, held[2].priority)
+
+local told = last_reply(consumer, op)
+if told then
+  --[[% inline "lib/read_status.lua" %]]
+  for _, invocation_id in ipairs(told) do
+    local record = read_status(invocation_id)
+    if record and record.op == op then
+      ids[#ids + 1] = invocation_id
+    end
+  end
+  if ids[1] then
+    return { "OK", with_payloads(), held_back, 0, 0, noted }
+  end
+end
+
+local context_list = {}
+if contexts ~= "" then
+  --[[% inline "lib/parse_pairs.lua" %]]
+  context_list = parse_pairs(contexts)
+end
+local members = queue_head(queue_name, count)
+start_writing()
+if awaited_first == 1 and blocking_size > 0 then
+  consider(redis.call("ZRANGE", blocking, 0, count - 1))
+  members = queue_head(queue_name, math.max(count - #ids, 1))
+end
+-- Stale and held back entries are passed over, but not without a limit.
+local looked_at, most = 0, math.max(4 * count, 100)
+while members[1] and #ids < count and looked_at < most do
+  local list = {}
+  for i, member in ipairs(members) do
+    list[i] = queued_id(queue_name, member)
+  end
+  consider(list, members)
+  looked_at = looked_at + #members
+  members = queue_head(queue_name, math.max(count - #ids, 1))
+end
+local left = members[1] and 1 or 0
+if back[1] then
+  --[[% inline "lib/enqueue.lua" %]]
+  for _, held in ipairs(back) do
+    enqueue(held[1], held[2].queue, held[2].priority)
+  end
 end
 -- A runner that idles makes a new context every so often; only what did something is kept.
-if #ids > 0 or #held_back > 0 then
+if context_list[1] and (ids[1] or held_back[1]) then
+  --[[% inline "lib/store_contexts.lua" %]]
   store_contexts(context_list)
 end
-if #ids > 0 then
+if ids[1] then
   remember_reply(consumer, op, ids)
   -- More work than this worker took: wake the next one.
   ring(left)
 end
-return { "OK", claimed, held_back, #back, left, noted }
+return { "OK", with_payloads(), held_back, #back, left, noted }

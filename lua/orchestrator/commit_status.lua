@@ -5,7 +5,7 @@
 --- another one runs in the slot of its running concurrency control. `more` says whether
 --- orchestrator/release has to release more of those that wait. `written_us` is 0, or when the change was
 --- made on a server that may have lost it: who knows of that time or a later one refuses.
--- @version 15
+-- @version 16
 -- @key statuses read first
 -- @key open
 -- @key expiring if is(status, "final")
@@ -35,28 +35,29 @@
 -- @returns OK owner time task noted more | REFUSED status owner time | TAKEN status owner time | UNKNOWN
 -- @resend written_us <- time
 -- @cost O(log N), and up to 250 who wait for an invocation that becomes final
+--[[% use "lib/read_status.lua" %]]
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/is_known_since.lua" %]]
 --[[% use "lib/set_status.lua" %]]
---[[% use "lib/has_edges.lua" %]]
---[[% use "lib/slot_taken.lua" %]]
---[[% use "lib/use_client_data.lua" %]]
+--[[% use "lib/refers.lua" %]]
 --[[% use "lib/record_status_behind.lua" %]]
---[[% use "lib/parse_pairs.lua" %]]
---[[% use "lib/store_contexts.lua" %]]
 local record = read_status(invocation_id)
 if not record then
   return { "UNKNOWN" }
 end
 local written = written_us ~= "0" and tonumber(written_us) or nil
 if record.op ~= op then
-  if is_known_since(record, written) or is_refused(record, status, owner) then
-    return { "REFUSED", record.status, record.owner, record.at_us }
+  local runner_id = cmsgpack.unpack(owner)
+  if is_known_since(record, written) or is_refused(record, status, runner_id) then
+    return { "REFUSED", record.status, pack(record.owner), record.at_us }
   end
-  if status == "running" and slot_taken(record, invocation_id, "running") then
-    return { "TAKEN", record.status, record.owner, record.at_us }
+  if status == "running" and record.slot ~= "" then
+    --[[% inline "lib/slot_taken.lua" %]]
+    if slot_taken(record, invocation_id, "running") then
+      return { "TAKEN", record.status, pack(record.owner), record.at_us }
+    end
   end
-  local context_list, records = parse_pairs(contexts), redis.call("HGET", history, invocation_id)
+  local records = redis.call("HGET", history, invocation_id)
   -- What is written only then must meet its type before the first write.
   if record.slot ~= "" or record.unique ~= "" then
     redis.call("ZCARD", concurrency)
@@ -64,16 +65,29 @@ if record.op ~= op then
   if notes == 1 and is_watched(record.task, status) then
     redis.call("ZCARD", changes)
   end
+  if contexts ~= "" then
+    --[[% inline "lib/parse_pairs.lua" %]]
+    --[[% inline "lib/store_contexts.lua" %]]
+    local found = parse_pairs(contexts)
+    start_writing()
+    store_contexts(found)
+  end
   start_writing()
-  store_contexts(context_list)
   if outcome == "result" then
     redis.call("HSET", results, invocation_id, serialized)
   elseif outcome == "exception" then
     redis.call("HSET", exceptions, invocation_id, serialized)
   end
-  use_client_data(invocation_id, serialized)
-  set_status(invocation_id, record, status, owner, op, written)
+  if refers(serialized) then
+    --[[% inline "lib/use_client_data.lua" %]]
+    use_client_data(invocation_id, serialized)
+  end
+  set_status(invocation_id, record, status, runner_id, op, written)
   record_status_behind(records, invocation_id, record, context_id, notes)
 end
-local more = is(record.status, "final") and has_edges(invocation_id) and 1 or 0
-return { "OK", record.owner, record.at_us, record.task, noted, more }
+local more = 0
+if waits_size > 0 and is(record.status, "final") then
+  --[[% inline "lib/has_edges.lua" %]]
+  more = has_edges(invocation_id) and 1 or 0
+end
+return { "OK", pack(record.owner), record.at_us, record.task, noted, more }

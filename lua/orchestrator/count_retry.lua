@@ -1,6 +1,6 @@
 #!lua
 --- Count a retry of an invocation.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @arg invocation_id id
 -- @arg op id

@@ -1,6 +1,6 @@
 #!lua
 --- Make an invocation findable by the values of its arguments.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key concurrency
 -- @arg invocation_id id

@@ -2,7 +2,7 @@
 --- Put invocations that stand still back in their queue, recording each step.
 --- Each is looked at again: one that moved on since it was found is left alone. Replies with those
 --- that were put back, each with its task and the statuses that it went through.
--- @version 16
+-- @version 17
 -- @key statuses
 -- @key open
 -- @key expiring
@@ -32,6 +32,7 @@
 -- @item invocation_id id
 -- @returns OK recovered noted
 -- @cost O(n log N) for n items
+--[[% use "lib/read_status.lua" %]]
 --[[% use "lib/requeue.lua" %]]
 --[[% use "lib/recovery_steps.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]

@@ -1,7 +1,7 @@
 #!lua
 --- Register invocations that are not known yet.
 --- It is for apps whose state or queue is kept elsewhere. Replies with the time of the first one.
--- @version 12
+-- @version 13
 -- @key statuses
 -- @key registered
 -- @key open
@@ -32,6 +32,7 @@ for i = 1, item_count do
   local _, _, _, _, _, _, _, _, digests = item(i)
   parse_pairs(digests)
 end
+local runner_id = cmsgpack.unpack(owner)
 start_writing()
 local first_us = now_us()
 for i = 1, item_count do
@@ -44,9 +45,11 @@ for i = 1, item_count do
     local at_us = decimal(first_us + i - 1)
     redis.call("ZADD", index, 0, call_member(call_id, invocation_id))
     register(invocation_id, {
-      owner = owner,
+      status = "registered",
+      owner = runner_id,
       at_us = at_us,
       op = op,
+      retries = "0",
       registered_us = at_us,
       task = task,
       queue = queue_name,

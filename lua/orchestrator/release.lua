@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --- Remove what is noted of an invocation's waiting and being waited for, up to 250 of each.
 --- Replies with MORE if there is more.
--- @version 9
+-- @version 10
 -- @key statuses
 -- @key waits
 -- @key blocking

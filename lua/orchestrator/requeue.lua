@@ -1,7 +1,7 @@
 #!lua
 --- Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
 --- `written_us` as in orchestrator/commit_status.
--- @version 15
+-- @version 16
 -- @key statuses
 -- @key open
 -- @key expiring
@@ -35,6 +35,7 @@
 -- @errors NO_WAY_BACK
 -- @resend written_us <- time
 -- @cost O(log N)
+--[[% use "lib/read_status.lua" %]]
 --[[% use "lib/is_refused.lua" %]]
 --[[% use "lib/is_known_since.lua" %]]
 --[[% use "lib/requeue.lua" %]]
@@ -55,8 +56,8 @@ if not record then
   return { "UNKNOWN" }
 end
 local written = written_us ~= "0" and tonumber(written_us) or nil
-if is_known_since(record, written) or is_refused(record, status, owner) then
-  return { "REFUSED", record.status, record.owner, record.at_us }
+if is_known_since(record, written) or is_refused(record, status, (cmsgpack.unpack(owner))) then
+  return { "REFUSED", record.status, pack(record.owner), record.at_us }
 end
 local context_list = parse_pairs(contexts)
 start_writing()
@@ -69,6 +70,6 @@ requeue(invocation_id, record, { status }, context_id, notes, op, written)
 ring(1)
 -- Nobody waits for the reply of one that is made again, but its consumer may for that of a claim.
 if not written then
-  remember_reply(consumer, op, { record.owner, record.at_us, record.task })
+  remember_reply(consumer, op, { pack(record.owner), record.at_us, record.task })
 end
-return { "OK", record.owner, record.at_us, record.task, noted }
+return { "OK", pack(record.owner), record.at_us, record.task, noted }

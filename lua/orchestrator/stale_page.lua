@@ -2,7 +2,7 @@
 --- Read one page of the invocations that are not final, and which of them stand still.
 --- With a status, those in it alone. Each comes with its queue. The next page goes on behind
 --- (time, id); there is none when no time is given.
--- @version 6
+-- @version 7
 -- @key statuses
 -- @key open
 -- @key queued
@@ -18,6 +18,7 @@
 -- @cost O(log² N + count log N)
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/rank_after.lua" %]]
+--[[% use "lib/unpack.lua" %]]
 --[[% use "lib/parse_status.lua" %]]
 --[[% use "lib/recovery_steps.lua" %]]
 local now = now_us()

@@ -2,7 +2,7 @@
 --- Submit invocations: store, register, record and queue them, all in one commit.
 --- With `reuse`, nothing is stored if an invocation of the same registration concurrency key is
 --- registered already: the reply names it.
--- @version 17
+-- @version 18
 -- @key statuses read first
 -- @key registered
 -- @key open
@@ -41,29 +41,33 @@
 -- @returns OK noted | EXISTS invocation_id
 -- @resend
 -- @cost O(n log N) for n items
---[[% use "lib/submission.lua" %]]
+--[[% use "lib/look_at_submission.lua" %]]
 --[[% use "lib/submit.lua" %]]
---[[% use "lib/time.lua" %]]
---[[% use "lib/decimal.lua" %]]
---[[% use "lib/parse_pairs.lua" %]]
---[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]
 if reuse == 1 then
+  --[[% inline "lib/registered_one.lua" %]]
   local invocation_id, _, _, _, _, unique_key = item(1)
-  local found = registered_one(unique_key)
+  local stands = registered_one(unique_key)
   -- A call that is repeated must not find itself.
-  if found and redis.call("HEXISTS", statuses, invocation_id) == 0 then
-    return { "EXISTS", found }
+  if stands and redis.call("HEXISTS", statuses, invocation_id) == 0 then
+    return { "EXISTS", stands }
   end
 end
-local by = { owner = owner, op = op, queue = queue_name, priority = priority }
-local submissions, first_us = {}, now_us()
-for i = 1, item_count do
-  submissions[i] = submission(by, decimal(first_us + i - 1), item(i))
+local by = {
+  owner = (cmsgpack.unpack(owner)),
+  context_id = context_id,
+  op = op,
+  queue = queue_name,
+  priority = priority,
+}
+local found = look_at_submission(item_count, item, notes)
+if contexts ~= "" then
+  --[[% inline "lib/parse_pairs.lua" %]]
+  --[[% inline "lib/store_contexts.lua" %]]
+  local list = parse_pairs(contexts)
+  start_writing()
+  store_contexts(list)
 end
-
-local context_list, found = parse_pairs(contexts), found_of(submissions, notes)
 start_writing()
-store_contexts(context_list)
-ring(submit(submissions, found, context_id, notes))
+ring(submit(item, found, by, notes))
 return { "OK", noted }

@@ -1,6 +1,6 @@
 #!lua
 --- Note that an invocation waits for others; those that are final never block it.
--- @version 8
+-- @version 9
 -- @key statuses
 -- @key waits
 -- @key blocking

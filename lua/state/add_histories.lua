@@ -1,6 +1,6 @@
 #!lua
 --- Append history records, and the contexts of the runners that they name.
--- @version 10
+-- @version 11
 -- @key history
 -- @key history_times
 -- @key runner_contexts

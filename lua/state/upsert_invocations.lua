@@ -1,7 +1,7 @@
 #!lua
 --- Insert or update invocations with their arguments and indexes.
 --- A history record comes with each item that has one. A batch is one commit.
--- @version 13
+-- @version 14
 -- @key invocations
 -- @key arguments
 -- @key index
@@ -18,6 +18,7 @@
 -- @item history_us us
 -- @returns OK
 -- @cost O(n log N) for n items
+--[[% use "lib/index_members.lua" %]]
 --[[% use "lib/put_invocation.lua" %]]
 --[[% use "lib/add_history.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]

@@ -4,7 +4,7 @@
 --- condition was settled for this trigger or recorded anew since it was read, nothing is done (GONE).
 --- With `reuse`, an invocation of the same registration concurrency key that is registered already
 --- stands for the new one (EXISTS); nothing is done, and trigger/fire_existing goes on.
--- @version 19
+-- @version 20
 -- @key statuses
 -- @key registered
 -- @key open
@@ -59,8 +59,9 @@
 -- @item clears int
 -- @returns OK noted | EXISTS invocation_id | GONE
 -- @cost O(n log N) for n valid conditions
---[[% use "lib/submission.lua" %]]
+--[[% use "lib/look_at_submission.lua" %]]
 --[[% use "lib/submit.lua" %]]
+--[[% use "lib/registered_one.lua" %]]
 --[[% use "lib/firing.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
@@ -71,19 +72,18 @@ end
 if not all_due(item_count, item, trigger_id) then
   return { "GONE" }
 end
-local by = { owner = owner, op = op, queue = queue_name, priority = priority }
-local submitted = submission(
-  by,
-  decimal(now_us()),
-  invocation_id,
-  record,
-  serialized_arguments,
-  task,
-  slot,
-  unique_key,
-  reroutes,
-  digests
-)
+local function columns()
+  return invocation_id, record, serialized_arguments, task, slot, unique_key, reroutes, digests
+end
+
+local by = {
+  owner = (cmsgpack.unpack(owner)),
+  context_id = context_id,
+  op = op,
+  queue = queue_name,
+  priority = priority,
+}
+local found = look_at_submission(1, columns, notes)
 local context_list = parse_pairs(contexts)
 local firing = {
   id = run_id,
@@ -96,11 +96,10 @@ local stands = reuse == 1 and registered_one(unique_key)
 if stands then
   return { "EXISTS", stands }
 end
-local found = found_of({ submitted }, notes)
 start_writing()
 settle_all(item_count, item, trigger_id)
 store_contexts(context_list)
-submit({ submitted }, found, context_id, notes)
+submit(columns, found, by, notes)
 record_run(firing, invocation_id)
 ring(1)
 return { "OK", noted }

@@ -1,9 +1,11 @@
 """From a Lua file to the text that the server runs.
 
 Jinja2 does the rendering, with delimiters that are Lua comments, so that the raw files are valid
-Lua for editors and linters: ``--[[= expression ]]`` and ``--[[% tag %]]``. The one tag of our own
-is ``--[[% use "lib/name.lua" %]]``: it includes a snippet the first time it is met and refuses
-cycles.
+Lua for editors and linters: ``--[[= expression ]]`` and ``--[[% tag %]]``. Two tags are our own.
+``--[[% use "lib/name.lua" %]]`` includes a snippet the first time it is met, at the head of the
+script. ``--[[% inline "lib/name.lua" %]]`` puts it where the tag stands, behind what it uses itself
+and the head has not: in a branch that is seldom taken, for functions cost a call even if nobody
+calls them. Cycles are refused.
 
 Only code enters a template, so that a script's SHA is a function of code alone.
 """
@@ -23,7 +25,7 @@ from pynenc.serializer.constants import ReservedKeys
 from pynenc_redis_lua.errors import ScriptDefinitionError
 from pynenc_redis_lua.scripts.check import SIZE, check, replace_names
 from pynenc_redis_lua.scripts.definition import NUMBER_TYPES, Argument, Definition
-from pynenc_redis_lua.scripts.status_machine import status_machine
+from pynenc_redis_lua.scripts.status_machine import status_flags, status_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +46,8 @@ _FAIL = (
     '  return redis.error_reply("PYN_" .. code .. " " .. message)',
     "end",
 )
+# Around what is put inside a function: what a snippet calls its parameters is its own affair.
+_SHADOWING, _POP = "-- luacheck: push ignore 43", "-- luacheck: pop"
 # What each type alone is asked for.
 _SIZES = {"string": "STRLEN", "hash": "HLEN", "list": "LLEN", "zset": "ZCARD"}
 
@@ -96,6 +100,15 @@ class _Includes:
             self.snippets[name] = self.render(_Source(name, 1), lines)
         return ""
 
+    def inline(self, name: str, line: int) -> str:
+        """Render a snippet for the place of its tag, with those that are not at hand there."""
+        at_hand = self.snippets
+        self.snippets = dict(at_hand)
+        self.use(name, line)
+        texts = [text for known, text in self.snippets.items() if known not in at_hand]
+        self.snippets = at_hand
+        return "\n".join([_SHADOWING, *texts, _POP]) if texts else ""
+
     def render(self, source: _Source, lines: Iterable[str]) -> str:
         self.open.append(source)
         template = "\n".join(
@@ -122,17 +135,17 @@ def _line_of(error: TemplateError) -> int:
     return line or 1
 
 
-class _Use(Extension):
-    """The tag ``use "lib/name.lua"``."""
+class _Include(Extension):
+    """The tags ``use "lib/name.lua"`` and ``inline "lib/name.lua"``."""
 
-    tags = {"use"}  # noqa: RUF012 - Jinja2 declares it so
+    tags = {"use", "inline"}  # noqa: RUF012 - Jinja2 declares it so
 
     def parse(self, parser: Parser) -> nodes.Node:
-        line = next(parser.stream).lineno
+        tag = next(parser.stream)
         name = parser.parse_expression()
-        arguments = [name, nodes.Const(line)]
-        call = nodes.Call(nodes.Name("_use", "load"), arguments, [], None, None)
-        return nodes.Output([call]).set_lineno(line)
+        arguments = [name, nodes.Const(tag.lineno)]
+        call = nodes.Call(nodes.Name(f"_{tag.value}", "load"), arguments, [], None, None)
+        return nodes.Output([call]).set_lineno(tag.lineno)
 
 
 def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
@@ -151,11 +164,13 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
         comment_end_string="#]]",
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - the output is Lua, not HTML
-        extensions=[_Use],
+        extensions=[_Include],
     )
     environment.globals.update(
         _use=includes.use,
-        status_machine=status_machine(),
+        _inline=includes.inline,
+        status_flags=status_flags(),
+        status_targets=status_targets(),
         client_data_prefix=ReservedKeys.CLIENT_DATA.value,
     )
     includes.environment = environment
@@ -184,7 +199,7 @@ def render(definition: Definition, table: KeyTable, folder: Path) -> Rendered:
 def _lines(marked: str) -> list[Line]:
     lines: list[Line] = []
     for line in marked.split("\n"):
-        text = _MARKED.sub("", line)
+        text = _MARKED.sub("", line).rstrip()
         # A line that held nothing but a tag is gone from the script, but for its line break.
         if text.strip():
             places = _MARKED.findall(line)

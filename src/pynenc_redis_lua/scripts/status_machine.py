@@ -1,4 +1,7 @@
-"""pynenc's status machine, as the scripts get it: generated from the installed pynenc."""
+"""pynenc's status machine, as the scripts get it: generated from the installed pynenc.
+
+The order of statuses does not depend on hashes.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,23 @@ _FLAGS = {
 }
 
 
-def status_machine() -> dict[str, tuple[str, str]]:
-    """Return of each status of pynenc its flags, and the statuses that it may become, in words.
+def status_flags() -> dict[str, list[str]]:
+    """Return the statuses that have each flag."""
+    return {
+        flag: [
+            status.value
+            for status in sorted(InvocationStatus)
+            if getattr(get_status_definition(status), attribute)
+        ]
+        for flag, attribute in _FLAGS.items()
+    }
 
-    Their order does not depend on hashes. No flag is a part of another one.
-    """
-    return {status.value: _rules(status) for status in sorted(InvocationStatus)}
 
-
-def _rules(status: InvocationStatus) -> tuple[str, str]:
-    definition = get_status_definition(status)
-    flags = [flag for flag, attribute in _FLAGS.items() if getattr(definition, attribute)]
-    targets = sorted(target.value for target in definition.allowed_transitions)
-    return " ".join(flags), " ".join(targets)
+def status_targets() -> dict[str, list[str]]:
+    """Return the statuses that each status may become."""
+    return {
+        status.value: sorted(
+            target.value for target in get_status_definition(status).allowed_transitions
+        )
+        for status in sorted(InvocationStatus)
+    }

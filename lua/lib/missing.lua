@@ -1,2 +1,0 @@
--- A field that is missing, as pack() writes it.
-local missing = "\194"
