@@ -65,14 +65,16 @@ if record.op ~= op then
   if notes == 1 and is_watched(record.task, status) then
     redis.call("ZCARD", changes)
   end
+  local list
   if contexts ~= "" then
     --[[% inline "lib/parse_pairs.lua" %]]
-    --[[% inline "lib/store_contexts.lua" %]]
-    local found = parse_pairs(contexts)
-    start_writing()
-    store_contexts(found)
+    list = parse_pairs(contexts)
   end
   start_writing()
+  if list then
+    --[[% inline "lib/store_contexts.lua" %]]
+    store_contexts(list)
+  end
   if outcome == "result" then
     redis.call("HSET", results, invocation_id, serialized)
   elseif outcome == "exception" then

@@ -61,13 +61,15 @@ local by = {
   priority = priority,
 }
 local found = look_at_submission(item_count, item, notes)
+local list
 if contexts ~= "" then
   --[[% inline "lib/parse_pairs.lua" %]]
-  --[[% inline "lib/store_contexts.lua" %]]
-  local list = parse_pairs(contexts)
-  start_writing()
-  store_contexts(list)
+  list = parse_pairs(contexts)
 end
 start_writing()
+if list then
+  --[[% inline "lib/store_contexts.lua" %]]
+  store_contexts(list)
+end
 ring(submit(item, found, by, notes))
 return { "OK", noted }
