@@ -53,6 +53,14 @@ start_writing()
 outer(results .. field)
 return { "OK" }
 """,
+    "in_branch": """\
+start_writing()
+if field ~= "" then
+  --[[% inline "lib/outer.lua" %]]
+  outer(results .. field)
+end
+return { "OK" }
+""",
     "in_body": """\
 start_writing()
 
@@ -125,6 +133,7 @@ class TestScriptError:
         ("script", "location", "message"),
         [
             ("test/in_snippet", "lib/inner.lua:4", "attempt to index field 'field'"),
+            ("test/in_branch", "lib/inner.lua:4", "attempt to index field 'field'"),
             ("test/in_body", "test/in_body.lua:11", "no more pynenc:"),
             ("test/uncompiled", "test/uncompiled.lua:10", "'<name>' expected near '='"),
         ],

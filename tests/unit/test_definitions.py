@@ -109,6 +109,10 @@ def use(snippet: str) -> str:
     return f'--[[% use "lib/{snippet}.lua" %]]'
 
 
+def inline(snippet: str) -> str:
+    return f'--[[% inline "lib/{snippet}.lua" %]]'
+
+
 def place_of(script: Script, text: str) -> str:
     """Where a line of the rendered script, which must be there once, says that it comes from."""
     (number,) = (n for n, line in enumerate(script.rendered.text.splitlines()) if line == text)
@@ -331,6 +335,14 @@ SNIPPETS = [
         line=1,
         files={"lib/a.lua": use("b"), "lib/b.lua": use("a")},
     ),
+    Mistake(
+        "snippet that is put into itself",
+        {13: f"{use('a')}\nstart_writing()"},
+        "include cycle: state/script.lua -> lib/a.lua -> lib/b.lua -> lib/a.lua",
+        file="lib/b.lua",
+        line=1,
+        files={"lib/a.lua": inline("b"), "lib/b.lua": inline("a")},
+    ),
 ]
 
 TEMPLATES = [
@@ -462,6 +474,27 @@ class TestSnippet:
         text = load(text, files).rendered.text
         assert re.findall(r"local function (pack|a|b)\(", text) == ["pack", "b", "a"]
 
+    def test_in_a_branch_is_there_with_what_the_head_has_not(self, load: Load) -> None:
+        files = {
+            "lib/head.lua": "local function head() end\n",
+            "lib/rare.lua": "local function rare() end\n",
+            "lib/a.lua": f"{use('head')}\n{use('rare')}\nlocal function a() head() rare() end\n",
+        }
+        branch = ["if result then", f"  {inline('a')}", "  a()", "end"]
+        text = changed(WRITER, {13: "\n".join([use("head"), *branch, *branch, "start_writing()"])})
+        text = load(text, files).rendered.text
+        assert re.findall(r"local function (\w+)\(|^(if result then)", text, re.MULTILINE) == [
+            ("head", ""),
+            *[("", "if result then"), ("rare", ""), ("a", "")] * 2,
+        ]
+
+    def test_that_the_head_has_is_not_put_in_a_branch(self, load: Load) -> None:
+        files = {"lib/a.lua": "local function a() end\n"}
+        branch = f"{use('a')}\nif result then\n  {inline('a')}\n  a()\nend\nstart_writing()"
+        text = load(changed(WRITER, {13: branch}), files).rendered.text
+        assert text.count("local function a()") == 1
+        assert "if result then\n  a()\nend" in text
+
     def test_may_use_keys_and_declared_codes(self, load: Load) -> None:
         snippet = """\
 local function put(id, data)
@@ -524,6 +557,15 @@ class TestLineMap:
         assert place_of(script, "local inner") == "lib/inner.lua:3"
         assert place_of(script, "local outer") == "lib/outer.lua:4"
         assert place_of(script, "local after") == f"{SCRIPT}.lua:14"
+
+    def test_leads_into_a_branch_and_back(self, load: Load) -> None:
+        files = {"lib/a.lua": f"-- A.\n{use('b')}\nlocal a", "lib/b.lua": "-- B.\n\nlocal b"}
+        branch = f"end\nif result then\n  {inline('a')}\n  a()\nend\nlocal after"
+        script = load(changed(WRITER, {12: branch}), files)
+        assert place_of(script, "local b") == "lib/b.lua:3"
+        assert place_of(script, "local a") == "lib/a.lua:3"
+        assert place_of(script, "  a()") == f"{SCRIPT}.lua:15"
+        assert place_of(script, "local after") == f"{SCRIPT}.lua:17"
 
     def test_stays_right_within_and_after_a_loop(self, load: Load) -> None:
         loop = "end\n--[[% for n in range(3) %]]\nlocal v--[[= n ]]\n\nlocal w--[[= n ]]"
