@@ -4,9 +4,8 @@ local function index_status(invocation_id, record)
   put("ZADD", task_index, "0", task_member(invocation_id, record))
   if record.slot ~= "" or record.unique ~= "" then
     --[[% inline "lib/concurrency_members.lua" %]]
-    -- Not gathered: whether a slot is taken, the next one in this script has to see.
     for _, member in ipairs(concurrency_members(invocation_id, record)) do
-      redis.call("ZADD", concurrency, "0", member)
+      put("ZADD", concurrency, "0", member)
     end
   end
 end

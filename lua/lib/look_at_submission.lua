@@ -29,6 +29,10 @@ local function look_at_submission(count, columns, notes)
     history = read_many(history, ids),
     queued = read_many(queued, ids),
   }
+  for i, known in ipairs(found.invocations) do
+    -- Its members of `index` go: one that is damaged has to fail now.
+    local _ = known and index_members(ids[i], known)
+  end
   for _, known in ipairs(found.statuses) do
     -- It may have had other control.
     controls = controls or known

@@ -1,5 +1,6 @@
 --[[% use "lib/time.lua" %]]
 --[[% use "lib/decimal.lua" %]]
+--[[% use "lib/put.lua" %]]
 --[[% use "lib/write_status.lua" %]]
 --[[% use "lib/index_status.lua" %]]
 --[[% use "lib/unindex_status.lua" %]]
@@ -22,10 +23,10 @@ local function set_status(invocation_id, record, status, owner, op, written_us)
   index_status(invocation_id, record)
   local final = is(status, "final")
   if final then
-    redis.call("ZREM", open, invocation_id)
-    redis.call("ZADD", expiring, record.at_us, invocation_id)
+    put("ZREM", open, invocation_id)
+    put("ZADD", expiring, record.at_us, invocation_id)
   else
-    redis.call("ZADD", open, record.at_us, invocation_id)
+    put("ZADD", open, record.at_us, invocation_id)
   end
   if blocking_size > 0 and not is(status, "available") then
     redis.call("ZREM", blocking, invocation_id)

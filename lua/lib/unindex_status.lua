@@ -4,9 +4,8 @@ local function unindex_status(invocation_id, record)
   put("ZREM", task_index, task_member(invocation_id, record))
   if record.slot ~= "" or record.unique ~= "" then
     --[[% inline "lib/concurrency_members.lua" %]]
-    -- Not gathered: whether a slot is taken, the next one in this script has to see.
     for _, member in ipairs(concurrency_members(invocation_id, record)) do
-      redis.call("ZREM", concurrency, member)
+      put("ZREM", concurrency, member)
     end
   end
 end

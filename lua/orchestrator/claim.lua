@@ -42,6 +42,8 @@
 --[[% use "lib/status_machine.lua" %]]
 --[[% use "lib/read_many.lua" %]]
 --[[% use "lib/parse_status.lua" %]]
+--[[% use "lib/task_member.lua" %]]
+--[[% use "lib/is_watched.lua" %]]
 --[[% use "lib/set_status.lua" %]]
 --[[% use "lib/record_status_behind.lua" %]]
 --[[% use "lib/queue_head.lua" %]]
@@ -101,38 +103,67 @@ local function hold_back(invocation_id, record)
   put = gather
 end
 
--- Claim those of a list that are free to run. `members` are the places of those that come from the head of
--- their queue, which they leave: to one that is not free to run any more nothing else happens. An invocation
--- that others wait for stays where it is if it is held back: its turn comes.
-local function consider(list, members)
-  local states, places = read_many(statuses, list), read_many(queued, list)
-  local histories, seen = read_many(history, list), {}
-  if members then
-    redis.call("ZREM", queue, unpack(members))
+-- The record of an invocation with all that a claim takes of it, or nil: one that is damaged must not stop
+-- the script when others have left their queue.
+local function readable(packed)
+  local fine, record = pcall(parse_status, packed)
+  if fine and pcall(task_member, "", record) and tonumber(record.at_us) then
+    return record
   end
+end
+
+-- The records of a list that are free to run. What watches them is read here as well, before the first write.
+local function free_of(list)
+  local free = {}
+  for i, packed in ipairs(read_many(statuses, list)) do
+    local record = packed and readable(packed)
+    if record and is(record.status, "available") then
+      free[i] = record
+      local changes_to = record.slot == "" and { "pending" }
+        or { "pending", "concurrency_controlled", "concurrency_controlled_final", "rerouted" }
+      for _, status in ipairs(notes == 1 and changes_to or {}) do
+        is_watched(record.task, status)
+      end
+    end
+  end
+  return free
+end
+
+-- Claim those of a list that are free to run. `members` are the places of those that come from the head of
+-- their queue, which they leave: to one that is not free to run any more, or damaged, nothing else happens.
+-- An invocation that others wait for stays where it is if it is held back: its turn comes.
+local function consider(list, members)
+  local free, places = free_of(list), read_many(queued, list)
+  local histories, seen = read_many(history, list), {}
   put = list[2] and gather or redis.call
   for i, invocation_id in ipairs(list) do
-    local record = states[i] and parse_status(states[i])
-    local free = record and is(record.status, "available")
-    local held = free and is_held_back(invocation_id, record)
+    local record, member = free[i], members and members[i]
+    local held = record and is_held_back(invocation_id, record)
+    if member then
+      put("ZREM", queue, member)
+    end
     -- One that was queued twice left the queue with its first place.
     local first = not seen[invocation_id]
     seen[invocation_id] = true
-    if first and (members or free and not held) then
-      local member = members and members[i]
+    if first and (member or record and not held) then
       if places[i] ~= pack(member or false) then
         --[[% inline "lib/leave_queue.lua" %]]
-        leave_queue(places[i] or "", member)
+        -- Places that can't be read are none.
+        pcall(leave_queue, places[i] or "", member)
       end
       put("HDEL", queued, invocation_id)
     end
-    if first and free and not held then
+    if first and record and not held then
       set_status(invocation_id, record, "pending", runner_id, op)
       record_status_behind(histories[i], invocation_id, record, context_id, notes)
       ids[#ids + 1] = invocation_id
-    elseif first and held and members then
+      if record.slot ~= "" then
+        -- The next one has to see that the slot is taken.
+        write_gathered()
+      end
+    elseif first and held and member then
       hold_back(invocation_id, record)
-    elseif not free and not members then
+    elseif not record and not members then
       redis.call("ZREM", blocking, invocation_id)
     end
   end

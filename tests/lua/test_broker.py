@@ -12,7 +12,6 @@ from lua.model import QUEUE
 from lua.samples import HOSTILE
 from pynenc_redis_lua.broker import sortable_priority
 from pynenc_redis_lua.codec import pack, to_bytes
-from pynenc_redis_lua.errors import ScriptError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,12 +248,13 @@ def test_rings_at_the_queue_that_filled(life: Life) -> None:
     assert [name for name in life.snapshot() if name.startswith("doorbell:")] == ["doorbell:other"]
 
 
-@pytest.mark.parametrize("places", [b"-3:x", b"0x:x", b"9:x"])
-def test_place_that_is_none_fails_and_keeps_nobody_waiting(
+@pytest.mark.parametrize("places", [b"-3:x", b"0x:x", b"9:x", b"\xc1"])
+def test_place_that_is_none_keeps_nobody_waiting(
     life: Life, raw: Redis, key: Key, places: bytes
 ) -> None:
     life.checks_each_step = False
-    life.submit("a")
-    raw.hset(key("queued"), "a", places)
-    with pytest.raises(ScriptError):
-        life.claim()
+    life.submit("a", "b", "c")
+    raw.hset(key("queued"), "b", places)
+    assert life.claim() == (["a", "b", "c"], [], 0, 0)
+    life.check()
+    assert life.queued() == []

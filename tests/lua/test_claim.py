@@ -106,6 +106,36 @@ def test_passes_over_what_is_not_known(life: Life) -> None:
     assert life.queued() == []
 
 
+@pytest.mark.parametrize("damage", [b"\xc1", pack("registered"), b""], ids=repr)
+def test_a_damaged_record_takes_no_other_along(
+    life: Life, raw: Redis, key: Callable[[str], bytes], damage: bytes
+) -> None:
+    for id_ in ("a", "damaged", "b", "c"):
+        life.submit(id_, slot="" if id_ == "b" else "s")
+    life.checks_each_step = False
+    raw.hset(key("statuses"), "damaged", damage)
+    assert life.claim().ids == ["a", "b"]
+    assert life.queued() == ["c"]
+    raw.hdel(key("statuses"), "damaged")
+    stored = life.snapshot()
+    assert stored["history"].keys() >= {b"a", b"b", b"c"}
+    assert [member for member, _ in stored["concurrency"]] == [pack("slot", "s", "pending", "a")]
+    assert life.status("c") == ("rerouted", None)
+
+
+@pytest.mark.parametrize("slot", ["", "s"])
+def test_a_damaged_watch_fails_before_anything_is_written(
+    life: Life, raw: Redis, key: Callable[[str], bytes], slot: str
+) -> None:
+    life.submit("a", "b", slot=slot)
+    status = "rerouted" if slot else "pending"
+    raw.zadd(key("condition_index"), {pack("watch", TASK, status) + b"\xc1": 0})
+    before = life.snapshot()
+    with pytest.raises(ScriptError):
+        life.claim()
+    assert life.snapshot() == before
+
+
 def test_stale_entries_are_passed_over_but_not_without_a_limit(life: Life) -> None:
     queue_by_hand(life, *(f"unknown-{number}" for number in range(150)))
     life.submit("a")

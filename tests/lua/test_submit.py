@@ -172,6 +172,16 @@ def test_malformed_digests_store_nothing(life: Life, digests: bytes) -> None:
     assert life.snapshot() == {}
 
 
+def test_damaged_record_that_is_replaced_stores_nothing(
+    life: Life, raw: Redis, key: Callable[[str], bytes]
+) -> None:
+    raw.hset(key("invocations"), "damaged", b"\xc1")
+    before = life.snapshot()
+    with pytest.raises(ScriptError):
+        life.submit("a", "damaged", unique="u")
+    assert life.snapshot() == before
+
+
 def test_malformed_contexts_store_nothing(life: Life) -> None:
     with pytest.raises(ScriptError):
         life.scripts.orchestrator_submit(
