@@ -1,5 +1,5 @@
 --[[% use "lib/index_members.lua" %]]
---[[% use "lib/read_many.lua" %]]
+--[[% use "lib/known_invocations.lua" %]]
 --[[% use "lib/refers.lua" %]]
 --[[% use "lib/is_watched.lua" %]]
 -- What stands in the way of a submission, and what is there already, before the first write: `columns(i)`
@@ -25,14 +25,10 @@ local function look_at_submission(count, columns, notes)
     members = members,
     parents = parents,
     statuses = read_many(statuses, ids),
-    invocations = read_many(invocations, ids),
+    invocations = known_invocations(ids),
     history = read_many(history, ids),
     queued = read_many(queued, ids),
   }
-  for i, known in ipairs(found.invocations) do
-    -- Its members of `index` go: one that is damaged has to fail now.
-    local _ = known and index_members(ids[i], known)
-  end
   for _, known in ipairs(found.statuses) do
     -- It may have had other control.
     controls = controls or known

@@ -2,7 +2,7 @@
 --- Submit invocations: store, register, record and queue them, all in one commit.
 --- With `reuse`, nothing is stored if an invocation of the same registration concurrency key is
 --- registered already: the reply names it.
--- @version 18
+-- @version 19
 -- @key statuses read first
 -- @key registered
 -- @key open

@@ -4,7 +4,7 @@
 --- condition was settled for this trigger or recorded anew since it was read, nothing is done (GONE).
 --- With `reuse`, an invocation of the same registration concurrency key that is registered already
 --- stands for the new one (EXISTS); nothing is done, and trigger/fire_existing goes on.
--- @version 20
+-- @version 21
 -- @key statuses
 -- @key registered
 -- @key open

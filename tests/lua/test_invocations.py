@@ -119,6 +119,18 @@ def test_reads_none_where_none_is(scripts: Scripts, snapshot: Snapshot) -> None:
 
 # Updating
 
+
+def test_damaged_record_that_is_replaced_stores_nothing(
+    scripts: Scripts, raw: Redis, key: Key, snapshot: Snapshot
+) -> None:
+    raw.hset(key("invocations"), "damaged", b"\xc1")
+    before = snapshot()
+    items = [(id_, invocation(), b"", b"", 0) for id_ in ("inv", "damaged")]
+    with pytest.raises(ScriptError):
+        scripts.state_upsert_invocations(contexts=pack("r", "{r}"), items=items)
+    assert snapshot() == before
+
+
 OTHER = invocation(
     ("other", "call", "args-2"),
     parent="parent-2",
