@@ -7,7 +7,7 @@ from redis import Redis
 
 
 class NoopScript(Contender):
-    """Submits by calling a script that does nothing with what we send in a submission."""
+    """Submits by calling a script that does nothing and is given nothing."""
 
     packages = ("redis", "hiredis")
 

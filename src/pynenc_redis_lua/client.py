@@ -27,7 +27,7 @@ from redis.connection import (
 )
 from redis.connection import Connection as RedisConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -104,6 +104,7 @@ class Settings:
         _check_numbers(conf, options)
         if conf.redis_cluster:
             _check_cluster(options)
+        _check_options(options)
         return cls(
             address=f"embedded://{folder}" if folder else _address(options),
             cluster=conf.redis_cluster,
@@ -356,6 +357,17 @@ def _check_numbers(conf: ConfigRedis, options: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"{source}{name} must be between {low:g} and {high:g}, not {value!r}"
             )
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse what redis-py itself would refuse later; no server is asked."""
+    given = dict(options)
+    del given["max_connections"]
+    connection_class = given.pop("connection_class", RedisConnection)
+    try:
+        connection_class(**given)
+    except RedisError as error:
+        raise ConfigurationError(f"redis_url: {error}") from None
 
 
 def _scheme(url: str) -> str:

@@ -269,6 +269,8 @@ BAD_URLS = [
     "redis://user:hunter2@host?socket_timeout=-1",
     "redis://user:hunter2@host?health_check_interval=-1",
     "redis://user:hunter2@host?no_such_option=1",
+    "redis://user:hunter2@host?protocol=9",
+    "rediss://user:hunter2@host?ssl_cert_reqs=perhaps",
     # Passwords that should have been escaped: what comes after is not what it looks like.
     "redis://user:12/hunter2@host:6379/0",
     "redis://user:12#hunter2@host:6379/0",
