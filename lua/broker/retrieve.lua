@@ -1,6 +1,6 @@
 #!lua
 --- Take the head of a queue.
--- @version 8
+-- @version 7
 -- @key queue
 -- @key queued
 -- @key replies
@@ -11,7 +11,6 @@
 -- @cost O(log N)
 --[[% use "lib/queue_head.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/remember_reply.lua" %]]
 local taken_before = last_reply(consumer, op)
 if taken_before then
   return { "TAKEN", taken_before[1] }

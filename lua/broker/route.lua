@@ -1,7 +1,7 @@
 #!lua
 --- Put invocations at the end of a queue.
 --- One that is in a queue already is in it once more. A call that is repeated changes nothing.
--- @version 10
+-- @version 9
 -- @key queue
 -- @key queued
 -- @key queue_sequence
@@ -16,7 +16,6 @@
 -- @cost O(n log N) for n items
 --[[% use "lib/enqueue.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/remember_reply.lua" %]]
 --[[% use "lib/ring.lua" %]]
 if item_count > 0 and not last_reply(consumer, op) then
   start_writing()

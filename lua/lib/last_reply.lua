@@ -1,3 +1,6 @@
+--[[% use "lib/time.lua" %]]
+--[[% use "lib/decimal.lua" %]]
+--[[% use "lib/pack.lua" %]]
 --[[% use "lib/unpack.lua" %]]
 -- What a consumer was told of operation `op`, as a list of texts, or nil if that was not its
 -- last one. For what can't be seen in the data any more once others went on: whoever lost the reply
@@ -17,4 +20,8 @@ local function last_reply(consumer, op)
     told[#told + 1], first = unpack_field(packed, first)
   end
   return told
+end
+
+local function remember_reply(consumer, op, told)
+  redis.call("HSET", replies, consumer, pack(op, decimal(now_us()), unpack(told)))
 end

@@ -6,7 +6,7 @@
 --- changed how (and which of them orchestrator/release has to release more of), and how many wait for
 --- their slot. `left` says whether the queue holds anything that
 --- was not looked at.
--- @version 17
+-- @version 16
 -- @key statuses read first
 -- @key open
 -- @key expiring
@@ -38,9 +38,9 @@
 -- @arg notes int
 -- @returns OK claimed held_back waiting left noted
 -- @errors NO_OWNER
--- @waits doorbell
 -- @cost O(count log N)
 --[[% use "lib/status_machine.lua" %]]
+--[[% use "lib/read_many.lua" %]]
 --[[% use "lib/parse_status.lua" %]]
 --[[% use "lib/task_member.lua" %]]
 --[[% use "lib/is_watched.lua" %]]
@@ -48,16 +48,20 @@
 --[[% use "lib/record_status_behind.lua" %]]
 --[[% use "lib/queue_head.lua" %]]
 --[[% use "lib/gather.lua" %]]
---[[% use "lib/still_claimed.lua" %]]
---[[% use "lib/remember_reply.lua" %]]
+--[[% use "lib/last_reply.lua" %]]
 --[[% use "lib/ring.lua" %]]
 local runner_id = cmsgpack.unpack(owner)
 if (runner_id or "") == "" then
   return fail("NO_OWNER", "a claim needs a runner")
 end
-local ids, held_back, back = still_claimed(consumer, op), {}, {}
-if ids[1] then
-  return { "OK", with_payloads(ids), held_back, 0, 0, noted }
+local ids, held_back, back = {}, {}, {}
+
+local function with_payloads()
+  local records, payloads, claimed = read_many(invocations, ids), read_many(arguments, ids), {}
+  for i, invocation_id in ipairs(ids) do
+    claimed[i] = { invocation_id, records[i], payloads[i] or "" }
+  end
+  return claimed
 end
 
 local function is_held_back(invocation_id, record)
@@ -167,6 +171,20 @@ local function consider(list, members)
   put = redis.call
 end
 
+local told = last_reply(consumer, op)
+if told then
+  --[[% inline "lib/read_status.lua" %]]
+  for _, invocation_id in ipairs(told) do
+    local record = read_status(invocation_id)
+    if record and record.op == op then
+      ids[#ids + 1] = invocation_id
+    end
+  end
+  if ids[1] then
+    return { "OK", with_payloads(), held_back, 0, 0, noted }
+  end
+end
+
 local context_list = {}
 if contexts ~= "" then
   --[[% inline "lib/parse_pairs.lua" %]]
@@ -206,4 +224,4 @@ if ids[1] then
   -- More work than this worker took: wake the next one.
   ring(left)
 end
-return { "OK", with_payloads(ids), held_back, #back, left, noted }
+return { "OK", with_payloads(), held_back, #back, left, noted }

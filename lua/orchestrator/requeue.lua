@@ -1,7 +1,7 @@
 #!lua
 --- Send an invocation back to its queue: `status` is rerouted, or retry, which is counted.
 --- `written_us` as in orchestrator/commit_status.
--- @version 17
+-- @version 16
 -- @key statuses
 -- @key open
 -- @key expiring
@@ -40,7 +40,6 @@
 --[[% use "lib/is_known_since.lua" %]]
 --[[% use "lib/requeue.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/remember_reply.lua" %]]
 --[[% use "lib/parse_pairs.lua" %]]
 --[[% use "lib/store_contexts.lua" %]]
 --[[% use "lib/ring.lua" %]]

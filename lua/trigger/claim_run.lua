@@ -1,6 +1,6 @@
 #!lua
 --- Claim a run of a trigger for a time, if nobody else's claim of it stands.
--- @version 8
+-- @version 7
 -- @key trigger_claims
 -- @key replies
 -- @arg run_id id
@@ -10,7 +10,6 @@
 -- @returns CLAIMED | TAKEN
 -- @cost O(log N)
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/remember_reply.lua" %]]
 if last_reply(consumer, op) then
   return { "CLAIMED" }
 end

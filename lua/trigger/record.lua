@@ -2,7 +2,7 @@
 --- Record that conditions are met.
 --- An item with a `change` of status is recorded if nobody else has evaluated that, and the change is
 --- done with; with no entry it meets nothing.
--- @version 9
+-- @version 8
 -- @key valid_conditions
 -- @key valid_order
 -- @key changes
@@ -18,7 +18,6 @@
 -- @cost O(n log N) for n items
 --[[% use "lib/record_valid.lua" %]]
 --[[% use "lib/last_reply.lua" %]]
---[[% use "lib/remember_reply.lua" %]]
 if last_reply(consumer, op) then
   return { "OK" }
 end

@@ -188,31 +188,22 @@ class Connection:
             # None is what redis-py has there for one that is not made yet.
             pool.pool.put_nowait(connection)
 
-    def exchange_behind(
-        self,
-        lists: Sequence[bytes],
-        seconds: float,
-        goes_on: Callable[[], bool],
-        command: tuple[Any, ...],
-    ) -> tuple[Any, Any] | None:
-        """Take an entry of lists, waiting for it if there is none, and have a command follow.
-
-        Both are sent at once: the server carries the command out as soon as there is an entry, or
-        the time is over, and does not have to be asked again.
+    def pop_first(
+        self, lists: Sequence[bytes], seconds: float, goes_on: Callable[[], bool]
+    ) -> bool:
+        """Take one entry of lists, waiting for it if there is none.
 
         Args:
             lists: Keys of lists; of a cluster, in one slot.
             seconds: How long to wait at the most.
             goes_on: Asked twenty times a second whether the caller still waits: nobody could tell
-                redis-py's own `blpop` to end.
-            command: What follows.
+                redis-py's own `blpop` to end. An entry that comes at that moment is lost.
 
         Returns:
-            The replies to both, of which each may be an error; None if the caller waits no longer.
-            An entry that comes at that moment is lost, and the command may be carried out.
+            Whether there was one.
 
         Raises:
-            redis.RedisError: What went wrong on the way to the server.
+            redis.RedisError: What went wrong with the server, or on the way to it.
             redis.RedisClusterException: The same of a cluster.
         """
         client = self.client
@@ -223,17 +214,16 @@ class Connection:
         answered = False
         try:
             # Zero would wait for ever.
-            pop = _pack_command(("BLPOP", *lists, repr(max(seconds, 0.01))))
-            connection.send_packed_command([pop + _pack_command(command)])
+            connection.send_command("BLPOP", *lists, max(seconds, 0.01))
             overdue = time.monotonic() + seconds + (connection.socket_timeout or 0)
-            while not connection.can_read(_GLANCE_SECONDS):
-                if not goes_on():
-                    return None
+            while goes_on():
+                if connection.can_read(_GLANCE_SECONDS):
+                    popped = connection.read_response()
+                    answered = True
+                    return popped is not None
                 if time.monotonic() > overdue:
                     raise RedisTimeoutError("no reply to BLPOP")
-            replies = _reply_or_error(connection), _reply_or_error(connection)
-            answered = True
-            return replies
+            return False
         finally:
             if not answered:
                 # A reply that comes now would be taken for that of the next command.
@@ -296,13 +286,6 @@ def _ask(connection: Any, packed: list[bytes]) -> Any:
             seconds = connection.socket_timeout
             raise RedisTimeoutError(f"no answer within {seconds:g} s (socket_timeout)") from error
         raise
-
-
-def _reply_or_error(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error
 
 
 def _time_out_in_kernel(connection: Any) -> None:

@@ -13,23 +13,6 @@ def new_operation() -> str:
     return secrets.token_hex(8)
 
 
-class LastingOperation(threading.local):
-    """An operation that a thread repeats until it has brought something.
-
-    Whatever a call brought that was given up meanwhile, the next one is told.
-
-    Attributes:
-        id: The operation of this thread.
-    """
-
-    def __init__(self) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Have this thread's next call be another operation."""
-        self.id = new_operation()
-
-
 def consumer_id() -> str:
     """Return the id of this thread as a taker of invocations.
 

@@ -11,12 +11,11 @@ import redis
 
 from calling.tools import scripts_on, settings_of, write_library
 from lua.conftest import on_primaries
-from lua.samples import SAMPLES
 from pynenc_redis_lua import errors
 from pynenc_redis_lua.client import Connection
 from pynenc_redis_lua.keys import app_tag
 from pynenc_redis_lua.scripts.library import library
-from pynenc_redis_lua.scripts.runner import ScriptRunner, Wait
+from pynenc_redis_lua.scripts.runner import ScriptRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -303,20 +302,6 @@ class TestPermission:
             assert caught.value.script == "state/set_result"
             assert "secret" not in str(caught.value)
             assert not client.hlen(key("results", "app"))
-
-    def test_to_wait_that_is_missing_is_told(
-        self, program: Path, start: Callable[..., Server]
-    ) -> None:
-        server = start(program)
-        with server.client() as client:
-            rules = ("~*", "+@all", "-blpop")
-            client.execute_command("ACL SETUSER", "limited", "on", ">secret", *rules)
-            limited = settings_of(server, redis_username="limited", redis_password="secret")
-            scripts = scripts_on(Connection(limited), "app")
-            claim = SAMPLES["orchestrator/claim"]
-            wait = Wait([claim["queue_name"]], 5.0, lambda: True)
-            with pytest.raises(errors.PermissionDeniedError, match="'blpop' command"):
-                scripts.call("orchestrator/claim", wait=wait, **claim)
 
 
 class TestValueTooLarge:

@@ -7,8 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -29,7 +28,6 @@ from life.tools import (
     started,
     working,
 )
-from pynenc_redis_lua.client import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,94 +225,13 @@ def test_a_stop_does_not_wait_for_the_doorbell(make_app: Callable[..., Pynenc]) 
 def test_a_wait_that_was_given_up_leaves_no_reply_behind(make_app: Callable[..., Pynenc]) -> None:
     app = make_app(redis_pool_max_connections=1)
     connection, bell = orchestrator(app).connection, key_of(app, "doorbell", "default")
-    size = ("LLEN", bell)
     for _ in range(3):
         looks = iter([True, False])
-        behind = connection.exchange_behind([bell], 5.0, lambda looks=looks: next(looks), size)
-        assert behind is None
+        assert not connection.pop_first([bell], 5.0, lambda looks=looks: next(looks))
         # On the one connection that there is.
         assert connection.client.rpush(bell, "1") == 1
-        assert connection.exchange_behind([bell], 5.0, lambda: True, size) == ([bell, b"1"], 0)
-
-
-@pytest.mark.parametrize("server", FIRST, indirect=True)
-def test_who_hears_the_bell_has_claimed_already(
-    make_app: Callable[..., Pynenc], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = make_app(queue_timeout_sec=5.0)
-    exchange = Connection.exchange
-    asked: list[int] = []
-
-    def noted(self: Connection, command: tuple[Any, ...]) -> Any:
-        asked.append(threading.get_ident())
-        return exchange(self, command)
-
-    monkeypatch.setattr(Connection, "exchange", noted)
-    with asking(app) as got:
-        wait_until_waiting(client_of(app), 1)
-        asked.clear()
-        invocation = bind(app, life_tasks.noop)()
-        assert got.result(5) == [invocation.invocation_id]
-    # What submits.
-    assert set(asked) == {threading.get_ident()}
-
-
-@pytest.mark.parametrize("server", FIRST, indirect=True)
-def test_who_waits_gets_its_work_though_the_script_was_flushed(
-    make_app: Callable[..., Pynenc],
-) -> None:
-    app = make_app(queue_timeout_sec=5.0)
-    with asking(app) as got:
-        wait_until_waiting(client_of(app), 1)
-        client_of(app).script_flush()
-        invocation = bind(app, life_tasks.noop)()
-        assert got.result(5) == [invocation.invocation_id]
-
-
-@pytest.mark.parametrize(
-    ("queues", "claimed"), [(["default"], 1), (["default", "other"], 1), (["other", "default"], 0)]
-)
-def test_what_a_wait_claimed_as_it_was_given_up_is_told_and_no_more_claimed(
-    make_app: Callable[..., Pynenc],
-    monkeypatch: pytest.MonkeyPatch,
-    queues: list[str],
-    claimed: int,
-) -> None:
-    app = make_app(queue_timeout_sec=5.0, queues=("default", "other"))
-    exchange_behind = Connection.exchange_behind
-    submitted: list[DistributedInvocation] = []
-
-    def given_up(self: Connection, *args: Any) -> None:
-        """Have the claim carried out, and its reply thrown away."""
-        submitted.extend(bind(app, life_tasks.noop)() for _ in range(2))
-        exchange_behind(self, *args)
-
-    monkeypatch.setattr(Connection, "exchange_behind", given_up)
-    got = app.orchestrator.get_invocations_to_run(1, ONE, lambda: queues, lambda _: None)
-    assert [it.invocation_id for it in got] == [it.invocation_id for it in submitted[:claimed]]
-    assert {it.status for it in submitted[claimed:]} == {InvocationStatus.REGISTERED}
-
-
-def test_what_the_server_claims_for_a_lost_connection_is_told_to_the_next_claim(
-    make_app: Callable[..., Pynenc], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = make_app(queue_timeout_sec=0.05)
-    exchange_behind = Connection.exchange_behind
-    late: list[Callable[[], Any]] = []
-
-    def lost(self: Connection, *args: Any) -> Any:
-        """Have the server carry out later what the client has given up on."""
-        monkeypatch.setattr(Connection, "exchange_behind", exchange_behind)
-        late.append(partial(exchange_behind, self, *args))
-        raise redis.ConnectionError("lost")
-
-    monkeypatch.setattr(Connection, "exchange_behind", lost)
-    assert list(app.orchestrator.get_invocations_to_run(1, ONE)) == []
-    invocation = bind(app, life_tasks.noop)()
-    late[0]()
-    assert invocation.status == InvocationStatus.PENDING
-    got = app.orchestrator.get_invocations_to_run(1, ONE)
-    assert [it.invocation_id for it in got] == [invocation.invocation_id]
+        assert connection.pop_first([bell], 5.0, lambda: True)
+        assert connection.client.exists(bell) == 0
 
 
 @pytest.mark.parametrize("server", FIRST, indirect=True)
@@ -499,7 +416,7 @@ def test_an_idle_runner_leaves_nothing(make_app: Callable[..., Pynenc]) -> None:
     before = snapshot(app)
     # A ProcessRunner asks as another child each time.
     for number in range(3):
-        orchestrator(app)._found_nothing = False
+        orchestrator(app)._look_again_at = 0.0
         assert list(app.orchestrator.get_invocations_to_run(1, runner(f"child-{number}"))) == []
     assert snapshot(app) == before
 

@@ -249,7 +249,6 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "op": "set",
     },
     "orchestrator/commit_status": _commit("committed", "success", "result", b"result")[1],
-    "orchestrator/claimed": {"consumer": "taker of claimed", "op": "claim claimed"},
     "orchestrator/get_status": {"invocation_id": "committed", "result_bytes": 100},
     "orchestrator/statuses_of": {"items": [("unknown",), ("submitted",)]},
     "orchestrator/requeue": _send_back("retried", "retry"),

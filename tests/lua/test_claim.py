@@ -190,18 +190,6 @@ def test_other_claim_gives_others(life: Life, other: dict[str, str]) -> None:
     assert life.claim(1, **{"op": "op"} | other).ids == ["b"]
 
 
-def test_what_an_operation_claimed_can_be_read(life: Life) -> None:
-    life.submit("a", "b", "c")
-    life.claim(2, op="op")
-    claimed = life.scripts.orchestrator_claimed(consumer="consumer", op="op").values[0]
-    life.recover("a", pending_us=0)
-    left = life.scripts.orchestrator_claimed(consumer="consumer", op="op").values[0]
-    assert [fields[0] for fields in claimed] == [b"a", b"b"]
-    assert left == claimed[1:]
-    for consumer, op in (("consumer", "other"), ("other", "op")):
-        assert life.scripts.orchestrator_claimed(consumer=consumer, op=op) == ("OK", [[]])
-
-
 def test_repeated_claim_leaves_out_what_somebody_else_has_by_now(life: Life) -> None:
     life.submit("a", "b")
     life.claim(2, op="op")

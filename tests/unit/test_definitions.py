@@ -210,13 +210,6 @@ HEADER = [
         "@key queue <- number",
         line=5,
     ),
-    Mistake("wait at no key", {9: "-- @waits queue\n-- @cost O(1)"}, "no @key 'queue'", line=9),
-    Mistake(
-        "wait at no list", {9: "-- @waits results\n-- @cost O(1)"}, "no @key 'results'", line=9
-    ),
-    Mistake(
-        "argument named as the wait", argument_named("wait"), "wait: the name is taken", line=6
-    ),
     Mistake(
         "header without a body",
         dict.fromkeys(range(10, 16)),

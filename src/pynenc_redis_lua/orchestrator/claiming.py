@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pynenc.identifiers.invocation_id import InvocationId
@@ -13,15 +12,13 @@ from pynenc.runner.thread_runner import ThreadRunner
 
 from pynenc_redis_lua.codec import pack, to_text
 from pynenc_redis_lua.component import left_when_full
-from pynenc_redis_lua.operation import LastingOperation, consumer_id
+from pynenc_redis_lua.operation import consumer_id, new_operation
 from pynenc_redis_lua.orchestrator.core import OrchestratorCore
 from pynenc_redis_lua.records import packed_contexts
-from pynenc_redis_lua.scripts.runner import Wait, WaitEndedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pynenc.app import Pynenc
     from pynenc.invocation.dist_invocation import DistributedInvocation
     from pynenc.runner.runner_context import RunnerContext
     from pynenc.types import Params, Result
@@ -33,6 +30,9 @@ if TYPE_CHECKING:
 # server is held up for a few milliseconds at the most.
 _MOST = 50
 _ROUNDS = 8
+# Who last looked into the queue so long ago does so before it waits for the doorbell: a worker that
+# dies between hearing that and claiming takes the ring with it.
+_TRUST_BELL_SECONDS = 1.0
 # How long a runner waits that has something to do besides: pynenc's own default.
 _BUSY_SECONDS = 0.1
 # Heartbeats, triggers and recovery may be late by this share of their interval.
@@ -46,12 +46,8 @@ _LEAST_SECONDS = 0.01
 class Claiming(OrchestratorCore):
     """How runners get their work."""
 
-    # Whether the last look into the queue found nothing, and whether anything was held back in it.
-    _found_nothing = _held_back = False
-
-    def __init__(self, app: Pynenc) -> None:
-        super().__init__(app)
-        self.claim_operation = LastingOperation()
+    # When an idle worker looks into the queue whether the doorbell rang or not.
+    _look_again_at = 0.0
 
     def get_invocations_to_run(
         self,
@@ -62,8 +58,7 @@ class Claiming(OrchestratorCore):
     ) -> Iterator[DistributedInvocation[Params, Result]]:
         """Claim invocations and iterate over them.
 
-        Where there are none, wait for the doorbell and look again, for `queue_timeout_sec` in all;
-        where there were none, wait first. A wait and the look that ends it are one round trip.
+        Where there are none, wait for the doorbell and look again, for `queue_timeout_sec` in all.
         A running thread runner, which starts each one as it comes, is given what comes in that
         time as well, as far as it has threads for it: more than `max_num_invocations` in all if
         some of them have ended meanwhile.
@@ -76,28 +71,25 @@ class Claiming(OrchestratorCore):
             )
             return
         claim = Claim(self, self._state, runner_ctx, queue_provider, on_queue_retrieved)
-        served, running = self._served(runner_ctx), self.app.runner.running
-        begin, room, listens = time.monotonic(), max_num_invocations, self._found_nothing
-
-        def goes_on() -> bool:
-            # Children of some runners claim with a runner that is never said to be running.
-            return self.app.runner.running == running
-
+        begin, running = time.monotonic(), self.app.runner.running
+        room, looks = max_num_invocations, begin >= self._look_again_at
+        served = self._served(runner_ctx)
         while room > 0:
-            seconds = max(begin + self._patience() - time.monotonic(), _LEAST_SECONDS)
             before = claim.found
-            try:
-                wait = Wait(queue_provider(), seconds, goes_on) if listens else None
-                yield from claim.invocations(room, wait)
-            except WaitEndedError:
-                yield from claim.given_up()
+            if looks:
+                yield from claim.invocations(room)
+                trusts = claim.found == before and not claim.held_back
+                self._look_again_at = begin + _TRUST_BELL_SECONDS if trusts else 0.0
+            until = begin + self._patience(claim)
+            if claim.found == before:
+                seconds = until - time.monotonic()
+                looks = seconds > 0 and self._bell_rings(queue_provider(), seconds, running=running)
+                if not looks:
+                    break
+            elif served:
+                room = _room_before(until, served)
+            else:
                 break
-            self._found_nothing, self._held_back = claim.found == before, claim.held_back
-            listens, until = self._found_nothing, begin + self._patience()
-            if time.monotonic() >= until or not goes_on():
-                break
-            if not listens:
-                room = _room_before(until, served) if served else 0
         if served:
             # Whoever is stopped sends what is in its list back to the queue, ended or not.
             served._reclaim_available_slots()  # noqa: SLF001 - the only way to have it tidied
@@ -114,12 +106,21 @@ class Claiming(OrchestratorCore):
             return None
         return runner if runner.running and not self._alone else None
 
+    def _bell_rings(self, queue_names: Sequence[str], seconds: float, *, running: bool) -> bool:
+        return self.scripts.wait_for_any(
+            "doorbell",
+            queue_names,
+            seconds,
+            # Children of some runners claim with a runner that is never said to be running.
+            goes_on=lambda: self.app.runner.running == running,
+        )
+
     @property
     def _alone(self) -> bool:
         """Whether there is only one connection, which must not be kept from what runs."""
         return self.conf.redis_pool_max_connections == 1
 
-    def _patience(self) -> float:
+    def _patience(self, claim: Claim) -> float:
         """Return for how many seconds to wait: the runner's loop stands still meanwhile."""
         runner = self.app.runner
         interval = self.app.conf.atomic_service_check_interval_minutes * 60
@@ -132,7 +133,7 @@ class Claiming(OrchestratorCore):
         # Of pynenc's runners that claim, this one pauses and resumes its children in its loop.
         has_children = isinstance(runner, ProcessRunner) and runner.child_runner_ids
         # Nothing rings when the slot is free again that an invocation was held back for.
-        if has_children or self._held_back or self._alone:
+        if has_children or claim.held_back or self._alone:
             seconds = min(seconds, _BUSY_SECONDS)
         # Who neither looks nor waits would not rest.
         return max(seconds, _LEAST_SECONDS)
@@ -168,7 +169,7 @@ class Claim:
 
     def __init__(
         self,
-        orchestrator: Claiming,
+        orchestrator: OrchestratorCore,
         state: RedisStateBackend[Any, Any],
         runner_ctx: RunnerContext,
         queue_provider: Callable[[], Sequence[str]],
@@ -184,16 +185,11 @@ class Claim:
         # Whether more stands behind what was held back.
         self._left = False
 
-    def invocations(
-        self, count: int, wait: Wait | None = None
-    ) -> Iterator[DistributedInvocation[Any, Any]]:
-        """Claim up to `count` invocations and iterate over them; the first claim may wait.
+    def invocations(self, count: int) -> Iterator[DistributedInvocation[Any, Any]]:
+        """Claim up to `count` invocations and iterate over them.
 
         From one queue they come in one commit; from several, one at a time in the order that the
         runner's strategy gives for each.
-
-        Raises:
-            WaitEndedError: If the wait was given up.
         """
         awaited_first = bool(self._orchestrator.conf.blocking_control)
         while count > 0:
@@ -202,8 +198,8 @@ class Claim:
             size = 1
             for name in names:
                 size = min(count, _MOST) if len(names) == 1 else 1
-                batch = self._claim(name, size, awaited_first=awaited_first, wait=wait)
-                awaited_first, wait = False, None
+                batch = self._claim(name, size, awaited_first=awaited_first)
+                awaited_first = False
                 # What runs may stand behind many that are held back.
                 for _ in range(_ROUNDS):
                     if batch or not self._left:
@@ -217,20 +213,10 @@ class Claim:
             if len(batch) < size:
                 return
 
-    def given_up(self) -> list[DistributedInvocation[Any, Any]]:
-        """Return what was claimed at the very moment at which the wait was given up."""
-        orchestrator, operation = self._orchestrator, self._orchestrator.claim_operation
-        reply = orchestrator.scripts.orchestrator_claimed(consumer=consumer_id(), op=operation.id)
-        invocations = list(self._loaded(reply.values[0]))
-        report = partial(orchestrator.report_status, invocations, InvocationStatus.PENDING)
-        orchestrator.after_commit([], report)
-        return invocations
-
     def _claim(
-        self, queue_name: str, count: int, *, awaited_first: bool, wait: Wait | None = None
+        self, queue_name: str, count: int, *, awaited_first: bool
     ) -> list[DistributedInvocation[Any, Any]]:
         contexts = self._state.new_contexts(self._runner_ctx)
-        operation = self._orchestrator.claim_operation
         reply: Reply | None = None
         with left_when_full(self._orchestrator.app):
             reply = self._orchestrator.scripts.orchestrator_claim(
@@ -241,17 +227,14 @@ class Claim:
                 context_id=self._runner_ctx.runner_id,
                 contexts=packed_contexts(contexts),
                 consumer=consumer_id(),
-                # A connection that was lost in a wait may be heard by the server for some time.
-                op=operation.id,
+                op=new_operation(),
                 notes=int(self._orchestrator.commits_triggers),
-                wait=wait,
             )
         if reply is None:
             self._left = False
             return []
         claimed, held_back, waiting, left, noted = reply.values
         if claimed or held_back:
-            operation.end()
             self._state.remember_contexts(contexts)
         self.found += len(claimed)
         self.held_back = self.held_back or bool(waiting)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pynenc_redis_lua.scripts.runner import Reply, ScriptRunner, Wait
+from pynenc_redis_lua.scripts.runner import Reply, ScriptRunner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -532,7 +532,6 @@ class Scripts(ScriptRunner):
         consumer: str,
         op: str,
         notes: int,
-        wait: Wait | None = None,
     ) -> Reply:
         """Claim up to `count` invocations for a runner.
 
@@ -557,18 +556,7 @@ class Scripts(ScriptRunner):
             consumer=consumer,
             op=op,
             notes=notes,
-            wait=wait,
         )
-
-    def orchestrator_claimed(self, *, consumer: str, op: str) -> Reply:
-        """Read what a consumer claimed by an operation, as the claim replied.
-
-        It is nothing if that was not its last operation; what anybody changed since is left out.
-
-        Replies: OK claimed.
-        Cost: O(n) for n invocations.
-        """
-        return self.call("orchestrator/claimed", consumer=consumer, op=op)
 
     def orchestrator_commit_status(
         self,

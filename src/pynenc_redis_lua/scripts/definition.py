@@ -13,7 +13,6 @@ The header follows the ``#!lua`` line: a description, then tags, one a line::
     -- @item member bytes            (columns of the items that follow the arguments)
     -- @returns OK result | NONE
     -- @errors NOT_FOUND
-    -- @waits doorbell               (a call may wait on the server for an entry of this list first)
     -- @resend written_us <- time    (to a server that has lost it: see `scripts/recent.py`; if it
                                      names an argument, that has what the first reply told)
     -- @cost O(1)
@@ -55,7 +54,7 @@ _RETURN = re.compile(r"([A-Z][A-Z_]*)\b(.*)")
 # Names that a declaration would hide from the body, or that Lua or Python can't take for a local or
 # a parameter.
 _RESERVED = frozenset(
-    {"fail", "item", "items", "item_count", "start_writing", "schema_found", "self", "wait"}
+    {"fail", "item", "items", "item_count", "start_writing", "schema_found", "self"}
     | {"redis", "cjson", "cmsgpack", "string", "table", "math", "ipairs", "pairs", "tonumber"}
     | {"tostring", "unpack", "type", "error", "and", "break", "do", "else", "elseif", "end"}
     | {"false", "for", "function", "if", "in", "local", "nil", "not", "or", "repeat", "return"}
@@ -115,7 +114,6 @@ class Definition:
         errors: Codes it refuses with.
         resend: How a call of the last seconds is sent again to a server that may have lost it, or
             None if it is not.
-        waits: The list that a call may wait at before it is carried out; empty if there is none.
         cost: Its complexity.
         body_line: Line of the file on which the body begins, from 1.
         body: The lines after the header.
@@ -133,7 +131,6 @@ class Definition:
     returns: dict[str, str]
     errors: tuple[str, ...]
     resend: Resend | None
-    waits: str
     cost: str
     body_line: int
     body: tuple[str, ...]
@@ -190,7 +187,6 @@ class _Parser:
             returns=returns,
             errors=tuple(self._text("errors", required=False).split()),
             resend=self._resend(arguments, returns),
-            waits=self._waits(keys),
             cost=self._text("cost"),
             body_line=body_line,
             body=tuple(self.lines[body_line - 1 :]),
@@ -215,7 +211,7 @@ class _Parser:
         else:
             raise self.error(len(self.lines), "the script has no body")
         body_line = number
-        known = {"version", "key", "arg", "item", "returns", "errors", "resend", "waits", "cost"}
+        known = {"version", "key", "arg", "item", "returns", "errors", "resend", "cost"}
         for line_number, tag, _ in self.tags:
             if tag not in known:
                 raise self.error(line_number, f"unknown tag @{tag}; known are {sorted(known)}")
@@ -303,16 +299,6 @@ class _Parser:
                 raise self.error(number, f"@resend {argument}: OK does not return {value!r}")
             return Resend(argument, value)
         return None
-
-    def _waits(self, keys: tuple[KeyUse, ...]) -> str:
-        name = self._text("waits", required=False)
-        lists = {
-            use.name for use in keys if use.argument and self.table.keys[use.name].type == "list"
-        }
-        if name and name not in lists:
-            message = f"@waits: no @key {name!r} that is a list with a name in it"
-            raise self.error(self._lines("waits")[0][0], message)
-        return name
 
     def _header_lines(self) -> dict[str, int]:
         lines: dict[str, int] = {}

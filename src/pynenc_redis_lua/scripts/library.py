@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pynenc_redis_lua.scripts.runner import Reply, ScriptRunner, Wait
+from pynenc_redis_lua.scripts.runner import Reply, ScriptRunner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,9 +164,6 @@ def _method(definition: Definition) -> str:
         columns = ", ".join(_PYTHON_TYPES[column.type] for column in definition.items)
         parameters.append(f"items: Sequence[tuple[{columns}]]")
         passed.append("items=items")
-    if definition.waits:
-        parameters.append("wait: Wait | None = None")
-        passed.append("wait=wait")
     name = definition.name.replace("/", "_")
     returns = " | ".join(f"{tag} {words}".strip() for tag, words in definition.returns.items())
     details = [f"Replies: {returns}.", f"Cost: {definition.cost}."]

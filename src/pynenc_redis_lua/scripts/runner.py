@@ -87,26 +87,6 @@ class Reply(NamedTuple):
     values: list[Any]
 
 
-class Wait(NamedTuple):
-    """What a call waits for on the server before it is carried out: an entry of a list.
-
-    It takes that entry.
-
-    Attributes:
-        names: What may stand for the name in the key of the list.
-        seconds: How long it waits at the most; then it is carried out as well.
-        goes_on: Asked now and then whether the caller still waits.
-    """
-
-    names: Sequence[str]
-    seconds: float
-    goes_on: Callable[[], bool]
-
-
-class WaitEndedError(Exception):
-    """A caller waits no longer; its call may have been carried out at that moment."""
-
-
 def gives_up(_error: errors.RedisLuaError) -> bool:
     """Wait for no server any longer than the outage budget, as a client does."""
     return False
@@ -145,12 +125,11 @@ class ScriptRunner:
         self._connects_seen = connection.connects
         self._is_away = False
 
-    def call(self, name: str, /, *, wait: Wait | None = None, **arguments: Any) -> Reply:
+    def call(self, name: str, /, **arguments: Any) -> Reply:
         """Run a script.
 
         Args:
             name: The script, such as ``state/add_histories``.
-            wait: What it waits for first, at the list that its header names with ``@waits``.
             **arguments: What its header declares, and `items` if it has ``@item`` columns.
 
         Raises:
@@ -160,7 +139,6 @@ class ScriptRunner:
             ConfigurationError: If `redis_cluster` does not suit the server.
             redis.AuthenticationError: If user or password are wrong.
             ScriptError: If the server refused; see its subclasses.
-            WaitEndedError: If `wait` does not go on.
         """
         prepared = self._prepared.get(name)
         if prepared is None:
@@ -169,35 +147,32 @@ class ScriptRunner:
         keys, argv = prepared.marshal(arguments)
         if max(map(len, argv), default=0) >= _SMALLEST_VALUE_LIMIT:
             self._refuse_too_large(prepared, argv)
-        reply = self._run_behind(wait, prepared, keys, argv) if wait else None
-        if reply is None:
-            reply = self._run(prepared, keys, argv)
-        return prepared.decode(reply)
+        return prepared.decode(self._run(prepared, keys, argv))
 
-    def _run_behind(
-        self, wait: Wait, prepared: _Prepared, keys: list[bytes], argv: list[bytes]
-    ) -> Any:
-        """Send the call once, behind what it waits for; None if it has to be sent without that."""
-        waits_at = self.library.table.keys[prepared.waits]
-        lists = [waits_at.on_server(self._app_tag, name) for name in wait.names]
-        command = (prepared.command, prepared.sha1, len(keys), *keys, *argv)
+    def wait_for_any(
+        self, key: str, names: Sequence[str], timeout: float, goes_on: Callable[[], bool]
+    ) -> bool:
+        """Take one entry of a list, waiting for it if there is none.
+
+        Args:
+            key: A list of `keys.toml` with a name in it.
+            names: What may stand for the name.
+            timeout: Seconds to wait.
+            goes_on: Asked now and then whether the caller still waits.
+
+        Returns:
+            Whether there was one; also True when the server was lost meanwhile: the call that
+            follows waits for it.
+        """
+        lists = [self.library.table.keys[key].on_server(self._app_tag, name) for name in names]
         try:
-            replies = self.connection.exchange_behind(lists, wait.seconds, wait.goes_on, command)
+            return self.connection.pop_first(lists, timeout, goes_on)
         except _SERVER_ERRORS as error:
-            replies = error, None
-        if replies is None:
-            raise WaitEndedError
-        popped, reply = replies
-        for answer in replies:
-            # The script has to be loaded, or the slot has moved to another node.
-            if isinstance(answer, (redis_errors.NoScriptError, redis_errors.AskError)):
-                return None
-            if isinstance(answer, Exception):
-                self._passing_problem(prepared, keys, answer)
-        if isinstance(popped, Exception):
-            # Where only the wait fails, who waits in a loop would not rest.
+            if not _is_transient(error):
+                raise
+            # Where only this command fails, who waits in a loop would not rest.
             time.sleep(_PAUSE_AFTER_LOSS)
-        return None if isinstance(reply, Exception) else reply
+            return True
 
     def _run(self, prepared: _Prepared, keys: list[bytes], argv: list[bytes]) -> Any:
         """Send the call until it is answered or the outage budget is used up."""
@@ -391,7 +366,6 @@ class _Prepared:
         self.sha1 = script.rendered.sha1
         self.command = "EVALSHA_RO" if definition.read_only else "EVALSHA"
         self.resend = definition.resend is not None
-        self.waits = definition.waits
         self._told: tuple[int, int] | None = None
         if definition.resend and definition.resend.argument:
             names = [argument.name for argument in definition.arguments]
