@@ -6,7 +6,7 @@
 --- changed how (and which of them orchestrator/release has to release more of), and how many wait for
 --- their slot. `left` says whether the queue holds anything that
 --- was not looked at.
--- @version 16
+-- @version 17
 -- @key statuses read first
 -- @key open
 -- @key expiring
@@ -180,9 +180,9 @@ if told then
       ids[#ids + 1] = invocation_id
     end
   end
-  if ids[1] then
-    return { "OK", with_payloads(), held_back, 0, 0, noted }
-  end
+  -- All of it may run already: a repeated call that its client did not wait for comes late, and what it
+  -- claimed besides would be claimed for nobody.
+  return { "OK", with_payloads(), held_back, 0, ids[1] and 0 or 1, noted }
 end
 
 local context_list = {}

@@ -198,6 +198,15 @@ def test_repeated_claim_leaves_out_what_somebody_else_has_by_now(life: Life) -> 
     assert life.claim(2, op="op").ids == ["b"]
 
 
+def test_repeated_claim_that_comes_late_takes_nothing_else(life: Life) -> None:
+    life.submit("a", "b")
+    life.claim(1, op="op")
+    life.commit("a", "running")
+    once = life.snapshot()
+    assert life.claim(1, op="op") == ([], [], 0, 1)
+    assert life.snapshot() == once
+
+
 def test_repeated_claim_that_held_everything_back_records_nothing_more(life: Life) -> None:
     life.running("holder", slot="s")
     life.submit("a", slot="s")
