@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import uuid
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from servers import Server
 
 SERVERS = servers.names()
+
+# pynenc's runners ask for it when they stop, the first time by a subprocess: if another thread forks
+# a worker at that moment, the worker has the pipe that tells of its start, and the stop hangs.
+platform.platform()
 
 
 @pytest.fixture(params=SERVERS)
