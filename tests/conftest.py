@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SERVERS = servers.names()
 
-# pynenc's runners ask for it when they stop, the first time by a subprocess: if another thread forks
-# a worker at that moment, the worker has the pipe that tells of its start, and the stop hangs.
+# pynenc's runners ask for it when they stop, first by a subprocess. If another thread forks a
+# worker just then, that has the pipe by which the subprocess tells of its start: the stop hangs.
 platform.platform()
 
 
